@@ -1,0 +1,144 @@
+"""Own data: what is read, and one clear sentence for everything that does not fit."""
+
+import numpy as np
+import pytest
+import torch
+
+from cl_bench import cli
+from cl_bench.config import check
+from cl_bench.datasets import load
+from cl_bench.errors import UsageError
+from cl_bench.streams.class_split import ClassSplit
+
+RNG = np.random.default_rng(0)
+
+
+def arrays(**changes):
+    labels = np.arange(60) % 6
+    whole = {
+        "x_train": RNG.integers(0, 256, (60, 5, 5), dtype=np.uint8),
+        "y_train": labels,
+        "x_test": RNG.integers(0, 256, (12, 5, 5), dtype=np.uint8),
+        "y_test": labels[:12],
+        **changes,
+    }
+    return {key: value for key, value in whole.items() if value is not None}
+
+
+def saved(tmp_path, **changes):
+    path = tmp_path / "own.npz"
+    np.savez(path, **arrays(**changes))
+    return str(path)
+
+
+def test_own_arrays(tmp_path):
+    data = load("npz", saved(tmp_path))
+    assert data.train_images.shape == (60, 5, 5)
+    assert data.classes == 6
+    assert data.train_tasks is None
+    assert load("npz", saved(tmp_path)).sha256 != data.sha256  # other random images
+
+
+def test_floats_are_rounded_to_levels(tmp_path):
+    x = np.linspace(0, 1, 60 * 7).reshape(60, 7)
+    data = load("npz", saved(tmp_path, x_train=x, x_test=x[:12].astype(np.float32)))
+    assert data.train_images.dtype == np.uint8
+    assert data.train_images.max() == 255
+    assert np.array_equal(data.train_images[:12], data.test_images)
+
+
+NAN = np.full((60, 5, 5), np.nan)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"y_test": None}, "has no array y_test"),
+        ({"y_train": np.zeros(59, int)}, r"y_train has shape \(59,\); x_train needs \(60,\)"),
+        ({"y_train": np.zeros((60, 1), int)}, "y_train has shape"),
+        ({"x_train": np.zeros(60, np.uint8)}, "x_train has shape"),
+        ({"x_train": np.zeros((0, 5, 5), np.uint8)}, "not empty"),
+        ({"x_test": np.zeros((12, 5, 6), np.uint8)}, "must have one shape"),
+        ({"x_train": np.zeros((60, 5, 5), np.int32)}, "x_train is int32"),
+        ({"x_train": NAN}, "not finite"),
+        ({"x_train": np.full((60, 5, 5), 255.0)}, r"scale them to \[0, 1\]"),
+        ({"y_train": np.zeros(60)}, "y_train is float64"),
+        ({"y_train": np.arange(60) % 6 - 1}, "numbers start at 0"),
+        ({"y_train": np.arange(60) % 6 * 2}, "goes up to label 10 but has no label 1"),
+        ({"y_test": np.full(12, 9)}, "y_test has label 9, y_train does not"),
+        ({"t_train": np.zeros(60, int)}, "one of t_train and t_test"),
+        ({"t_train": np.ones(60, int), "t_test": np.ones(12, int)}, "has no task 0"),
+        ({"y_train": np.array([{}] * 60)}, "cannot be read as plain arrays"),
+    ],
+)
+def test_what_does_not_fit_is_one_clear_line(tmp_path, changes, words):
+    with pytest.raises(UsageError, match=words) as caught:
+        load("npz", saved(tmp_path, **changes))
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_are_no_npz(tmp_path):
+    broken = tmp_path / "broken.npz"
+    broken.write_bytes(b"PK\x03\x04 nothing")
+    single = tmp_path / "single.npy"
+    np.save(single, np.zeros(3))
+    for path in (broken, single):
+        with pytest.raises(UsageError, match="cannot be read as plain arrays"):
+            load("npz", str(path))
+    with pytest.raises(UsageError, match="no such file"):
+        load("npz", str(tmp_path / "none.npz"))
+    with pytest.raises(UsageError, match="give the file"):
+        load("npz")
+
+
+def settings(path, **changes):
+    values = {
+        **{"name": "npz", "source": "npz", "path": path, "stream": "class_split"},
+        **{"scenario": "task", "tasks": None, "samples_per_task": None, "batch_size": 4},
+        **{"epochs": 1, "validation": 0.0, "blur": 0.0, "order": None, "order_seed": None},
+        **{"tune_tasks": 0, "phase": "learn", "seed": 0, "split": None},
+        **{"class_order": "natural", "classes": None, **changes},
+    }
+    return check(values, ClassSplit.Settings)
+
+
+def build(path, **changes):
+    return ClassSplit(settings(path, **changes), load("npz", path), 0, torch.device("cpu"))
+
+
+def test_given_tasks(tmp_path):
+    labels = np.arange(60) % 6
+    tasks = np.where(labels < 4, 0, 1)
+    path = saved(tmp_path, t_train=tasks, t_test=tasks[:12])
+    stream = build(path)
+    assert [task.classes for task in stream.tasks] == [(0, 1, 2, 3), (4, 5)]
+    domain = build(path, scenario="domain")
+    assert domain.classes == 4
+    assert set(domain.train.labels[domain.tasks[1].train].tolist()) == {0, 1}
+
+
+def test_tasks_that_share_classes_keep_their_labels(tmp_path):
+    tasks = np.arange(60) // 30
+    path = saved(tmp_path, t_train=tasks, t_test=np.arange(12) // 6)
+    for scenario in ("domain", "class"):
+        stream = build(path, scenario=scenario)
+        assert stream.classes == 6
+        assert stream.tasks[0].classes == stream.tasks[1].classes == tuple(range(6))
+        assert stream.train.labels.tolist() == (np.arange(60) % 6).tolist()
+
+
+def test_a_task_that_tests_what_it_never_trains(tmp_path):
+    labels = np.arange(60) % 6
+    tasks = np.where(labels < 4, 0, 1)
+    path = saved(tmp_path, t_train=tasks, t_test=np.ones(12, int) - tasks[:12])
+    with pytest.raises(UsageError, match="tests label 4 but has no training sample of it"):
+        build(path)
+
+
+def test_a_run_on_own_data(tmp_path, capsys):
+    path = saved(tmp_path)
+    command = ["method=single", "dataset=npz", f"dataset.path={path}", f"outputs={tmp_path}/out"]
+    command += ["device.threads=1", "plots=false", "-q"]
+    assert cli.main([*command, "dataset.tasks=3"]) == 0
+    assert cli.main(command) == 2
+    assert "give the number of tasks" in capsys.readouterr().err
