@@ -1,0 +1,1 @@
+"""Streams: sequences of tasks made from one dataset by index plans and transforms, not copies."""

@@ -1,0 +1,224 @@
+"""What a stream is: tasks, the batches of each, and the scenario that says which outputs count."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Annotated, ClassVar, Literal, Protocol
+
+import torch
+from pydantic import BeforeValidator, Field
+from torch import Tensor
+
+from cl_bench.config import Section
+from cl_bench.datasets import Arrays
+from cl_bench.errors import UsageError
+from cl_bench.rng import generator
+from cl_bench.streams.arrange import arrange
+from cl_bench.streams.split import Split
+
+# Samples that are transformed at a time, and the bytes that their inputs may take. On the CPU test
+# blocks are small: what a convolution makes of a large one is memory that the system hands out
+# afresh each time, which takes as long as the convolution.
+EVALUATION_BATCH, EVALUATION_BYTES = 2000, 3 * 2**19
+PREPARED_BATCH, PREPARED_BYTES = 10_000, 2**25
+
+
+class Transform(Protocol):
+    """How the images of a task are shown."""
+
+    def __call__(self, split: Split, rows: slice | Tensor) -> Tensor:
+        """float32 inputs (n, *input_shape) of those rows."""
+
+    def describe(self) -> bytes:
+        """Everything that the transform depends on, for the stream's checksum."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task: ``index`` is its position in the stream, ``identity`` is independent of the order.
+
+    ``classes`` are the network outputs that belong to it, ``train`` and ``test`` the rows of the
+    dataset that it uses (None: all of them), ``validation`` training rows that are held out.
+    ``owners`` (None: the task itself) says for every training row by which identity's transform
+    it is shown.
+    """
+
+    index: int
+    identity: int
+    name: str
+    classes: tuple[int, ...]
+    transform: Transform
+    train: Tensor
+    test: Tensor | None = None
+    validation: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    owners: Tensor | None = None
+
+
+def names_or_numbers(*names: str | None) -> BeforeValidator:
+    """Check of an option that is one of the names or a list of whole numbers."""
+
+    def check(value: object) -> object:
+        if isinstance(value, list):
+            if all(type(number) is int for number in value):
+                return value
+        elif value in names:
+            return value
+        known = ", ".join("null" if name is None else name for name in names)
+        raise ValueError(f"must be {known} or a list of whole numbers")
+
+    return BeforeValidator(check)
+
+
+class StreamSettings(Section):
+    """``samples_per_task`` None: all; ``seed`` draws the tasks, the run's seed the sample order."""
+
+    source: str
+    path: str | None
+    stream: str
+    scenario: Literal["domain", "task", "class"]
+    tasks: int = Field(ge=1, le=10_000)
+    samples_per_task: int | None = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+    validation: float = Field(ge=0, lt=1)
+    blur: float = Field(ge=0, le=1)
+    order: Annotated[str | list[int] | None, names_or_numbers(None, *"ABCDE")]
+    order_seed: int | None = Field(ge=0, lt=2**63)
+    tune_tasks: int = Field(ge=0)
+    phase: Literal["learn", "tune"]
+    seed: int = Field(ge=0, lt=2**63)
+
+
+class Stream(ABC):
+    """T tasks on one dataset. A subclass says in :meth:`make_tasks` what the tasks are.
+
+    ``classes`` is the number of network outputs. Everything depends on ``settings`` and ``seed``
+    alone: two methods at one seed see the same samples in the same order, on every device.
+    """
+
+    Settings: ClassVar[type[StreamSettings]] = StreamSettings
+
+    def __init__(
+        self, settings: StreamSettings, data: Arrays, seed: int, device: torch.device
+    ) -> None:
+        self.settings = settings
+        self.data = data
+        self.seed = seed
+        self.classes = data.classes
+        self.input_shape: tuple[int, ...] = tuple(data.train_images.shape[1:])
+        self.train = Split(data.train_images, data.train_labels, device)
+        self.test = Split(data.test_images, data.test_labels, device)
+        made = tuple(self.make_tasks())
+        self._transforms = {task.identity: task.transform for task in made}
+        self.tasks: tuple[Task, ...] = arrange(made, self.train.labels, settings)
+
+    @abstractmethod
+    def make_tasks(self) -> Iterator[Task]:
+        """The tasks by identity 0, 1, ...; their order is made later and sets ``index``."""
+
+    def draw_samples(self, identity: int, available: Tensor | None = None) -> Tensor:
+        """Rows (n,) that the task uses: ``samples_per_task`` of those available, drawn once."""
+        count = len(self.train) if available is None else len(available)
+        wanted = self.settings.samples_per_task
+        if wanted is not None and wanted > count:
+            raise UsageError(
+                f"dataset.samples_per_task={wanted}: task {identity} of {self.settings.name} has "
+                f"only {count} training samples; use that or fewer, or null for all"
+            )
+        rows = torch.randperm(count, generator=generator(self.seed, "order", identity))[:wanted]
+        return rows if available is None else available[rows]
+
+    def train_batches(self, task: Task, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches x float32 (b, *input_shape), y int64 (b,); they never cross a task's boundary.
+
+        The first ``start`` are left out; those that follow are the same to the bit, and lie in
+        memory as they would without.
+        """
+        size = self.settings.batch_size
+        chunk = max(size, self._block(PREPARED_BATCH, PREPARED_BYTES) // size * size)
+        skipped_passes, start = divmod(start, -(-len(task.train) // size))
+        for epoch in range(skipped_passes, self.settings.epochs):
+            order = self._train_order(task, epoch)
+            skipped_chunks, start = divmod(start, chunk // size)
+            for positions in order.split(chunk)[skipped_chunks:]:
+                rows = task.train[positions].to(self.train.labels.device)
+                inputs, labels = self._inputs(task, positions, rows), self.train.labels[rows]
+                batches = zip(inputs.split(size), labels.split(size), strict=True)
+                yield from islice(batches, start, None)
+                start = 0
+
+    def validation_batches(self, task: Task) -> Iterator[tuple[Tensor, Tensor]]:
+        """The training samples that the task holds out, in large batches."""
+        size = self._evaluation_block()
+        for rows in task.validation.to(self.train.labels.device).split(size):
+            if len(rows):
+                yield task.transform(self.train, rows), self.train.labels[rows]
+
+    def test_batches(self, task: Task) -> Iterator[tuple[Tensor, Tensor]]:
+        """The task's test set in large batches, like :meth:`train_batches`."""
+        count = len(self.test) if task.test is None else len(task.test)
+        size = self._evaluation_block()
+        for start in range(0, count, size):
+            block = slice(start, start + size)
+            rows = block if task.test is None else task.test[block]
+            yield task.transform(self.test, rows), self.test.labels[rows]
+
+    def inputs(self, task: Task, split: Literal["train", "test"]) -> Iterator[Tensor]:
+        """The inputs of the task's training or test set in large batches, without labels."""
+        if split == "test":
+            yield from (x for x, _ in self.test_batches(task))
+            return
+        for positions in torch.arange(len(task.train)).split(self._evaluation_block()):
+            rows = task.train[positions].to(self.train.labels.device)
+            yield self._inputs(task, positions, rows)
+
+    def samples(self, task: Task) -> int:
+        """Training samples that the task presents, passes counted."""
+        return len(task.train) * self.settings.epochs
+
+    def batches(self, task: Task) -> int:
+        """Number of batches that :meth:`train_batches` yields."""
+        return -(-len(task.train) // self.settings.batch_size) * self.settings.epochs
+
+    def checksum(self) -> str:
+        """sha256 of data, tasks and the order of every sample; equal streams have equal sums."""
+        digest = hashlib.sha256(f"{self.data.sha256} {self.classes}".encode())
+        for task in self.tasks:
+            digest.update(f"{task.index} {task.identity} {task.name} {task.classes}".encode())
+            digest.update(task.transform.describe())
+            for epoch in range(self.settings.epochs):
+                positions = self._train_order(task, epoch)
+                digest.update(task.train[positions].numpy().tobytes())
+                if task.owners is not None:
+                    digest.update(task.owners[positions].numpy().tobytes())
+            digest.update(task.validation.numpy().tobytes())
+            if task.test is not None:
+                digest.update(task.test.cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+    def _train_order(self, task: Task, epoch: int) -> Tensor:
+        """Positions (n,) in ``task.train`` in the order of one pass."""
+        shuffle = generator(self.seed, "order", task.identity, epoch)
+        return torch.randperm(len(task.train), generator=shuffle)
+
+    def _inputs(self, task: Task, positions: Tensor, rows: Tensor) -> Tensor:
+        if task.owners is None:
+            return task.transform(self.train, rows)
+        owners = task.owners[positions].to(rows.device)
+        inputs = torch.empty(len(rows), *self.input_shape, device=rows.device)
+        for identity in owners.unique().tolist():
+            chosen = owners == identity
+            inputs[chosen] = self._transforms[identity](self.train, rows[chosen])
+        return inputs
+
+    def _evaluation_block(self) -> int:
+        on_cpu = self.test.labels.device.type == "cpu"
+        return self._block(EVALUATION_BATCH, EVALUATION_BYTES if on_cpu else PREPARED_BYTES)
+
+    def _block(self, samples: int, size: int) -> int:
+        """Samples to transform at a time: so many, but inputs of no more than ``size`` bytes."""
+        return max(1, min(samples, size // (4 * self.train.images[0].numel())))

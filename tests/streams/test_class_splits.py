@@ -1,0 +1,154 @@
+"""Class splits: which samples and outputs a task has in every scenario, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from cl_bench import cli, runner
+from cl_bench.config import check_run
+from cl_bench.datasets import load
+from cl_bench.errors import UsageError
+from cl_bench.listing import conf_dir
+from cl_bench.streams.scenario import Scenario
+
+CPU = torch.device("cpu")
+
+
+def build(*overrides, dataset="digits_split"):
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        composed = compose("config", [f"dataset={dataset}", *(f"dataset.{o}" for o in overrides)])
+    return runner.build_stream(check_run(OmegaConf.to_container(composed, resolve=True)), CPU)
+
+
+def test_every_task_has_the_samples_of_its_classes_once():
+    stream, digits = build(), load("digits")
+    assert [task.name for task in stream.tasks] == [f"classes {c}-{c + 1}" for c in range(0, 10, 2)]
+    seen = torch.cat([task.train for task in stream.tasks])
+    assert sorted(seen.tolist()) == list(range(len(digits.train_labels)))
+    for task in stream.tasks:
+        labels = digits.train_labels[task.train.numpy()]
+        assert set(labels) == set(task.classes)
+        assert set(digits.test_labels[task.test.numpy()]) == set(task.classes)
+        images = digits.train_images.reshape(-1, 64)
+        for x, y in stream.train_batches(task):
+            assert len(x) <= 10
+            assert x.shape[1:] == (8, 8)
+            assert x.max() <= 1
+            row = (images == (x[0] * 255).round().byte().numpy().ravel()).all(1).nonzero()[0]
+            assert y[0].item() in digits.train_labels[row]
+
+
+def test_scenario_decides_outputs_and_labels():
+    for scenario, outputs in (("task", 10), ("class", 10), ("domain", 2)):
+        stream = build(f"scenario={scenario}")
+        assert stream.classes == outputs
+        task = stream.tasks[3]
+        assert task.classes == ((0, 1) if scenario == "domain" else (6, 7))
+        for batches in (stream.train_batches, stream.test_batches):
+            labels = torch.cat([y for _, y in batches(task)])
+            assert set(labels.tolist()) == set(task.classes)
+
+
+def test_masks_follow_the_scenario():
+    logits = torch.zeros(1, 10)
+    visible = {}
+    for kind in ("task", "class"):
+        stream = build(f"scenario={kind}")
+        scenario = Scenario(stream, CPU)
+        for task in stream.tasks[:2]:
+            scenario.begin_task(task)
+        visible[kind] = scenario.mask(logits, 1).isfinite()[0].nonzero().flatten().tolist()
+    assert visible == {"task": [2, 3], "class": [0, 1, 2, 3]}
+
+
+def test_class_order_natural_seeded_or_given():
+    given = [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
+    stream = build(f"class_order={given}")
+    assert stream.tasks[0].name == "classes 9 8"
+    labels = load("digits").train_labels
+    # outputs are neighbours whatever the order: class 9 is output 0
+    assert set(labels[stream.tasks[0].train.numpy()]) == {8, 9}
+    assert stream.tasks[0].classes == (0, 1)
+    row = stream.tasks[0].train[0]
+    assert stream.train.labels[row] == 9 - labels[row]
+    names = [task.name for task in build("class_order=seeded").tasks]
+    assert names == [task.name for task in build("class_order=seeded").tasks]
+    assert names != [task.name for task in build("class_order=seeded", "seed=1").tasks]
+
+
+def test_only_the_first_classes():
+    stream = build("classes=6", "tasks=3")
+    assert len(stream.tasks) == 3
+    assert stream.classes == 6
+    assert sum(len(task.train) for task in stream.tasks) < 1498
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("tasks=3", "does not divide 10 classes"),
+        ("class_order=random", "must be natural, seeded or a list"),
+        ("class_order=[1,2]", "each of the classes 0 to 9 exactly once"),
+        ("classes=12", "has only 10 classes"),
+        ("samples_per_task=5000", "has only 291 training samples"),
+        ("split=superclasses", "digits has none"),
+        ("split=tasks", "digits gives no tasks"),
+        ("tasks=null", "give the number of tasks"),
+        ("order=[0,1]", "each of the tasks 0 to 4 exactly once"),
+        ("order=A", "for 10 or 20 tasks"),
+        ("order=Z", "must be null, A, B"),
+        ("tune_tasks=5", "leaves none of 5 tasks"),
+        ("phase=tune", "set dataset.tune_tasks"),
+        ("validation=0.001", "leaves some on both sides"),
+        ("blur=0.5", "without task identity"),
+        ("path=x.npz", "only dataset=npz reads a file"),
+    ],
+)
+def test_bad_values_are_one_clear_line(override, words):
+    with pytest.raises(UsageError, match=words) as caught:
+        build(override)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["dataset.tasks=3"], "does not divide"),
+        (["model=resnet18"], "needs images of at least 25x25"),
+        (["dataset.class_order=foo"], "must be natural, seeded"),
+    ],
+)
+def test_the_command_refuses_before_it_trains(arguments, words, tmp_path, capsys):
+    code = cli.main(
+        ["method=single", "dataset=digits_split", *arguments, f"outputs={tmp_path}/out", "-q"]
+    )
+    error = capsys.readouterr().err
+    assert code == 2
+    assert words in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_fine_tuning_collapses_to_the_last_task_in_the_class_scenario(tmp_path):
+    results = {}
+    for scenario in ("class", "task"):
+        out = tmp_path / scenario
+        options = [f"dataset.scenario={scenario}", "dataset.epochs=3", "device.threads=1"]
+        code = cli.main(
+            [
+                "method=single",
+                "dataset=digits_split",
+                *options,
+                f"outputs={out}",
+                "plots=false",
+                "-q",
+            ]
+        )
+        assert code == 0
+        table = np.loadtxt(next(out.glob("*/accuracy.csv")), delimiter=",", skiprows=1)
+        results[scenario] = table[-1]
+    assert results["class"].mean() < 0.3  # about 1/T
+    assert results["class"][:-1].max() < 0.2
+    assert results["task"].mean() > 0.85
