@@ -1,0 +1,78 @@
+"""The LeNet of APD, for CIFAR-100 and Omniglot.
+
+Source: Yoon et al. 2020 (APD, arXiv:1902.09432), layer sizes and normalisation as in the authors'
+code.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from cl_bench.config import Section
+from cl_bench.errors import UsageError
+from cl_bench.models.images import channels_height_width, with_channels
+
+TRUNCATED_STD = 0.87962566103423978  # of a standard normal that is cut off at ±2
+
+
+class LeNet(nn.Module):
+    """Two 5x5 convolutions, each with ReLU, response normalisation and pooling, then linear layers.
+
+    ``convolutions`` and ``hidden`` are widths; [20, 50] and [800, 500] on 32x32 images flatten to
+    3,200 features as in the paper. Pooling is 3x3 with stride 2, the last window reaching one
+    pixel over the border. The response normalisation divides by (1 + α Σ x²)^¾ with α = 0.001/9
+    over 9 neighbouring channels. Weights have variance 1 / fan_in, biases 1 / their number, both
+    from a normal distribution cut off at two standard deviations (TensorFlow's variance scaling).
+    """
+
+    class Settings(Section):
+        convolutions: list[int] = Field(min_length=1, max_length=8)
+        hidden: list[int] = Field(max_length=64)
+
+    def __init__(
+        self,
+        settings: Settings,
+        input_shape: tuple[int, ...],
+        classes: int,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        channels, height, width = channels_height_width(input_shape, "lenet")
+        unit = 2 ** len(settings.convolutions)
+        if height % unit or width % unit:
+            raise UsageError(
+                f"model=lenet: needs images whose sides are multiples of {unit}, this dataset's "
+                f"are {height}x{width}; choose model=small_cnn or mlp"
+            )
+        widths = [channels, *settings.convolutions]
+        self.convolutions = nn.ModuleList(
+            nn.utils.skip_init(nn.Conv2d, widths[i], widths[i + 1], 5, padding=2)
+            for i in range(len(widths) - 1)
+        )
+        features = widths[-1] * (height // unit) * (width // unit)
+        widths = [features, *settings.hidden, classes]
+        self.layers = nn.ModuleList(
+            nn.utils.skip_init(nn.Linear, widths[i], widths[i + 1]) for i in range(len(widths) - 1)
+        )
+        self.normalise = nn.LocalResponseNorm(9, alpha=0.001, beta=0.75, k=1.0)
+        for layer in (*self.convolutions, *self.layers):
+            for parameter, fan_in in (
+                (layer.weight, layer.weight[0].numel()),
+                (layer.bias, layer.bias.numel()),
+            ):
+                std = fan_in**-0.5 / TRUNCATED_STD
+                nn.init.trunc_normal_(
+                    parameter, std=std, a=-2 * std, b=2 * std, generator=generator
+                )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = with_channels(x)
+        for layer in self.convolutions:
+            x = F.max_pool2d(self.normalise(layer(x).relu()), 3, stride=2, ceil_mode=True)
+        x = x.flatten(1)
+        for layer in self.layers[:-1]:
+            x = layer(x).relu()
+        return self.layers[-1](x)

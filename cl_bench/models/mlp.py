@@ -1,0 +1,52 @@
+"""Fully connected ReLU network, GEM's and MER's model for MNIST."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from cl_bench.config import Section
+
+
+class MLP(nn.Module):
+    """Linear layers of widths D, ``hidden``..., C with ReLU between; inputs are flattened.
+
+    ``init: xavier`` draws weights uniformly from ±√(6 / (fan_in + fan_out)) with zero biases, as
+    the GEM authors do; 784-100-100-10 has 89,610 parameters.
+    """
+
+    class Settings(Section):
+        hidden: list[Annotated[int, Field(ge=1)]] = Field(max_length=64)
+        init: Literal["xavier"]
+
+        def narrowed(self, parts: int) -> dict[str, Any]:
+            """The changes that make every hidden layer 1/parts as wide, one unit at least."""
+            return {"hidden": [max(1, width // parts) for width in self.hidden]}
+
+    def __init__(
+        self,
+        settings: Settings,
+        input_shape: tuple[int, ...],
+        classes: int,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        widths = [math.prod(input_shape), *settings.hidden, classes]
+        self.layers = nn.ModuleList(
+            nn.utils.skip_init(nn.Linear, fan_in, fan_out)
+            for fan_in, fan_out in itertools.pairwise(widths)
+        )
+        for layer in self.layers:
+            nn.init.xavier_uniform_(layer.weight, generator=generator)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(1)
+        for layer in self.layers[:-1]:
+            x = layer(x).relu()
+        return self.layers[-1](x)

@@ -1,0 +1,60 @@
+"""Fully connected ReLU network with several input layers, of which a task uses one."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from cl_bench.config import Section
+
+
+class MultimodalMLP(nn.Module):
+    """Layers of widths D, ``hidden``..., C; the first exists ``inputs`` times, the rest once.
+
+    ``active`` is the input layer in use. The shared layers come first in the parameter vector,
+    then the input layers in order. ``init: torch`` is PyTorch's own, uniform in ±1/√fan_in for
+    weights and biases, which the GEM authors' multimodal network is left with; ``xavier`` is that
+    of ``model=mlp``.
+    """
+
+    class Settings(Section):
+        hidden: list[int] = Field(min_length=1, max_length=64)
+        inputs: int = Field(ge=1)
+        init: Literal["torch", "xavier"]
+
+    def __init__(
+        self,
+        settings: Settings,
+        input_shape: tuple[int, ...],
+        classes: int,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        widths = [*settings.hidden, classes]
+        self.shared = nn.ModuleList(
+            nn.utils.skip_init(nn.Linear, fan_in, fan_out) for fan_in, fan_out in pairwise(widths)
+        )
+        self.inputs = nn.ModuleList(
+            nn.utils.skip_init(nn.Linear, math.prod(input_shape), widths[0])
+            for _ in range(settings.inputs)
+        )
+        self.active = 0
+        for layer in (*self.shared, *self.inputs):
+            if settings.init == "xavier":
+                nn.init.xavier_uniform_(layer.weight, generator=generator)
+                nn.init.zeros_(layer.bias)
+            else:
+                bound = 1 / math.sqrt(layer.in_features)
+                nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+                nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.inputs[self.active](x.flatten(1))
+        for layer in self.shared:
+            x = layer(x.relu())
+        return x
