@@ -1,0 +1,1 @@
+"""Memories: past samples kept in fixed tensors on the run's device."""

@@ -1,0 +1,20 @@
+"""No memory."""
+
+from __future__ import annotations
+
+import torch
+
+from cl_bench.config import Section
+from cl_bench.memory.base import Memory
+
+
+class NoMemory(Memory):
+    """Stands for the absence of a memory; a run without one gets ``None`` instead."""
+
+    class Settings(Section):
+        size: int
+
+    def __init__(
+        self, settings: Section, tasks: int, input_shape: tuple[int, ...], device: torch.device
+    ) -> None:
+        """Nothing to set up."""

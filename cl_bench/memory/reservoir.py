@@ -1,0 +1,86 @@
+"""A reservoir: a uniform sample of everything that was ever offered, whatever its task.
+
+Source: Vitter 1985, algorithm R, as used by Riemer et al. 2019 (arXiv:1810.11910, algorithm 3).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from cl_bench.config import Section
+from cl_bench.memory.base import Memory
+
+
+class Reservoir(Memory):
+    """The first ``size`` samples, then sample number N replaces a random one with odds size/N.
+
+    ``acceptance: authors`` draws the replaced position from {0, ..., N} instead of {0, ..., N-1},
+    as MER's released code does; the odds are then size/(N+1).
+    """
+
+    class Settings(Section):
+        size: int = Field(ge=1)
+        acceptance: Literal["textbook", "authors"]
+
+    def __init__(
+        self,
+        settings: Settings,
+        tasks: int,
+        input_shape: tuple[int, ...],
+        device: torch.device,
+    ) -> None:
+        self.size = settings.size
+        self.extra = int(settings.acceptance == "authors")
+        self.seen = 0  # samples offered so far
+        self.x = torch.zeros(self.size, *input_shape, device=device)
+        self.y = torch.zeros(self.size, dtype=torch.int64, device=device)
+        self.task = torch.zeros(self.size, dtype=torch.int64, device=device)
+
+    def add(
+        self, x: Tensor, y: Tensor, task: int, generator: torch.Generator | None = None
+    ) -> None:
+        """As in the base class; a batch has the effect of its samples offered one by one."""
+        if generator is None:
+            raise ValueError("a reservoir needs a generator to draw what it keeps")
+        free = min(max(self.size - self.seen, 0), len(y))
+        position = torch.arange(self.seen, self.seen + len(y))
+        if free < len(y):
+            # float64 takes one draw per sample, in order, so batches and single samples agree
+            u = torch.rand(len(y) - free, dtype=torch.float64, generator=generator)
+            position[free:] = (u * (position[free:] + 1 + self.extra)).long()
+        self.seen += len(y)
+        # the newest sample of the batch wins a position that was drawn twice
+        chosen = {p: i for i, p in enumerate(position.tolist()) if p < self.size}
+        if chosen:
+            rows = torch.tensor(list(chosen), device=self.y.device)
+            source = torch.tensor(list(chosen.values()), device=y.device)
+            self.x[rows], self.y[rows], self.task[rows] = x[source], y[source], task
+
+    def __len__(self) -> int:
+        return min(self.seen, self.size)
+
+    def rows(self) -> Tensor:
+        return torch.arange(len(self))
+
+    def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        return torch.randint(len(self), shape, generator=generator)  # rows are filled in order
+
+    def owners(self, rows: Tensor) -> Tensor:
+        return self.task[rows.to(self.task.device)].to(rows.device)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"x": self.x, "y": self.y, "task": self.task, "seen": self.seen}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.x.copy_(state["x"])
+        self.y.copy_(state["y"])
+        self.task.copy_(state["task"])
+        self.seen = state["seen"]
+
+    @property
+    def bytes(self) -> int:
+        return super().bytes + self.task.nbytes

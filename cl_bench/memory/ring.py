@@ -1,0 +1,137 @@
+"""A ring per task: the last samples of every task, an equal share each (GEM's memory).
+
+Source: Lopez-Paz & Ranzato 2017, section 3: with T known tasks each gets m = M/T; with T unknown
+"m can be gradually reduced as we observe new tasks".
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from cl_bench.config import Section
+from cl_bench.errors import UsageError
+from cl_bench.memory.base import Memory
+
+
+class Ring(Memory):
+    """``share`` samples for each task, in one tensor; task k's occupy rows k·share onwards.
+
+    ``tasks: known`` fixes the share at M // T; ``growing`` gives each of k tasks seen M // k and
+    keeps the newest samples of the older ones. With ``authors_cursor`` one write position serves
+    all tasks and is never reset, and a batch that reaches the end of the ring is cut off there,
+    as in the GEM authors' code.
+    """
+
+    class Settings(Section):
+        size: int = Field(ge=1)
+        tasks: Literal["known", "growing"]
+        authors_cursor: bool
+
+    def __init__(
+        self,
+        settings: Settings,
+        tasks: int,
+        input_shape: tuple[int, ...],
+        device: torch.device,
+    ) -> None:
+        self.growing = settings.tasks == "growing"
+        self.authors_cursor = settings.authors_cursor
+        self.size = settings.size
+        self.share = settings.size if self.growing else settings.size // tasks
+        if settings.size < tasks:
+            raise UsageError(
+                f"memory.size={settings.size}: less than one sample for each of {tasks} tasks; "
+                f"give it at least {tasks}"
+            )
+        if self.growing and self.authors_cursor:
+            raise UsageError("memory.authors_cursor=true needs memory.tasks=known")
+        rows = settings.size if self.growing else tasks * self.share
+        self.x = torch.zeros(rows, *input_shape, device=device)
+        self.y = torch.zeros(rows, dtype=torch.int64, device=device)
+        self.counts: list[int] = []  # samples held of each task seen
+        self.cursors: list[int] = []  # next row to write in each task's share
+
+    def add(
+        self, x: Tensor, y: Tensor, task: int, generator: torch.Generator | None = None
+    ) -> None:
+        while len(self.counts) <= task:
+            self._open_share()
+        if self.authors_cursor:
+            x, y = x[: self.share - self.cursors[task]], y[: self.share - self.cursors[task]]
+        x, y = x[-self.share :], y[-self.share :]
+        offset = torch.arange(self.cursors[task], self.cursors[task] + len(y))
+        rows = (task * self.share + offset % self.share).to(self.y.device)
+        self.x[rows], self.y[rows] = x, y
+        self.cursors[task] = (self.cursors[task] + len(y)) % self.share
+        self.counts[task] = min(self.counts[task] + len(y), self.share)
+
+    def first(self, tasks: int) -> tuple[Tensor, Tensor, list[int]]:
+        """x (tasks, share, *input_shape), y (tasks, share) of the first tasks, and their counts.
+
+        The first ``counts[k]`` entries of row k are samples, the rest is zero. Views, no copies,
+        unless the authors' cursor left a share with a gap in front.
+        """
+        x = self.x[: tasks * self.share].unflatten(0, (tasks, self.share))
+        y = self.y[: tasks * self.share].unflatten(0, (tasks, self.share))
+        counts = self.counts[:tasks]
+        if self.authors_cursor and min(counts) < self.share:
+            # written rows are the last ``count`` before the cursor
+            back = torch.tensor(self.cursors[:tasks]) - torch.tensor(counts)
+            order = (back[:, None] + torch.arange(self.share)) % self.share
+            order = order.to(y.device)
+            x, y = torch.stack([a[o] for a, o in zip(x, order, strict=True)]), y.gather(1, order)
+        return x, y, counts
+
+    def __len__(self) -> int:
+        return sum(self.counts)
+
+    def rows(self) -> Tensor:
+        # a share's rows are the last ``count`` before its cursor
+        counts = torch.tensor(self.counts, dtype=torch.int64)
+        cursors = torch.tensor(self.cursors, dtype=torch.int64)
+        offset = torch.arange(self.share)
+        held = offset < counts[:, None]
+        shares = torch.arange(len(self.counts))[:, None] * self.share
+        return (shares + ((cursors - counts)[:, None] + offset) % self.share)[held]
+
+    def owners(self, rows: Tensor) -> Tensor:
+        return rows // self.share
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "x": self.x,
+            "y": self.y,
+            "share": self.share,
+            "counts": list(self.counts),
+            "cursors": list(self.cursors),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.x.copy_(state["x"])
+        self.y.copy_(state["y"])
+        self.share = state["share"]
+        self.counts, self.cursors = list(state["counts"]), list(state["cursors"])
+
+    def _open_share(self) -> None:
+        self.counts.append(0)
+        self.cursors.append(self.cursors[-1] if self.authors_cursor and self.cursors else 0)
+        if self.growing:
+            self._shrink(self.size // len(self.counts))
+
+    def _shrink(self, share: int) -> None:
+        """Give every task ``share`` rows; each keeps its newest samples, oldest first."""
+        x, y = self.x.clone(), self.y.clone()
+        for task, count in enumerate(self.counts):
+            kept = min(count, share)
+            newest = (torch.arange(self.cursors[task] - kept, self.cursors[task]) % self.share).to(
+                y.device
+            )
+            target = slice(task * share, task * share + kept)
+            self.x[target] = x[task * self.share + newest]
+            self.y[target] = y[task * self.share + newest]
+            self.counts[task], self.cursors[task] = kept, kept % share
+        self.share = share

@@ -1,0 +1,58 @@
+import copy
+
+import pytest
+import torch
+
+from cl_bench.errors import UsageError
+from cl_bench.memory.exemplars import Exemplars
+
+
+def memory(size):
+    return Exemplars(Exemplars.Settings(name="exemplars", size=size), 3, (2,), torch.device("cpu"))
+
+
+def samples(*labels):
+    y = torch.tensor(labels)
+    return torch.stack([y.float(), torch.arange(len(y)).float()], 1), y
+
+
+def test_shares_shrink_and_the_first_of_each_class_stay():
+    held = memory(7)
+    held.add(*samples(4, 4, 9, 4, 9, 4), 0)
+    assert (held.classes, held.counts) == ([4, 9], [3, 2])
+    held.add(*samples(1, 1, 1), 1)
+    assert (held.classes, held.tasks, held.counts) == ([4, 9, 1], [0, 0, 1], [2, 2, 2])
+    x, y = held.x[: len(held)], held.y[: len(held)]
+    assert y.tolist() == [4, 4, 9, 9, 1, 1]
+    assert held.positions().tolist() == [0, 0, 1, 1, 2, 2]
+    assert held.owners(held.rows()).tolist() == [0, 0, 0, 0, 1, 1]
+    assert held.owners(torch.tensor([5, 0])).tolist() == [1, 0]
+    assert x[:, 1].tolist() == [0, 1, 2, 4, 0, 1]
+    assert torch.equal(x[:, 0], y.float())
+
+
+def test_it_never_holds_more_than_its_size():
+    held = memory(10)
+    for task in range(5):
+        held.add(*samples(*[2 * task] * 10, *[2 * task + 1] * 10), task)
+        assert len(held) <= 10
+    assert held.counts == [1] * 10
+
+
+def test_a_class_arrives_once():
+    held = memory(10)
+    held.add(*samples(0, 1), 0)
+    with pytest.raises(UsageError, match="class 1 already"):
+        held.add(*samples(1, 2), 1)
+
+
+def test_state_goes_round():
+    held, other = memory(7), memory(7)
+    held.add(*samples(4, 4, 9), 0)
+    other.load_state_dict(copy.deepcopy(held.state_dict()))
+    for each in (held, other):
+        each.add(*samples(1, 1, 1), 1)
+    assert torch.equal(held.x, other.x)
+    assert torch.equal(held.y, other.y)
+    assert (held.classes, held.counts) == (other.classes, other.counts)
+    assert held.bytes == 7 * (2 * 4 + 8)
