@@ -1,0 +1,78 @@
+"""Averaged GEM: a step may not raise the loss on a random batch of the past.
+
+Source: Chaudhry et al. 2019 (arXiv:1812.00420), equation 11.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from cl_bench.methods.base import Context, Method, MethodSettings
+from cl_bench.streams.base import Task
+
+
+class AGEM(Method):
+    """g ← g - (g·r / r·r) r where g·r < 0, for the gradient r of a random batch of the past.
+
+    The batch has ``reference`` samples, drawn without replacement from all past tasks' memories
+    together (all that are held where there are fewer). The current batch is remembered after the
+    update.
+    """
+
+    memories = ("ring", "class_ring", "reservoir")
+    needs = frozenset({"task identity"})
+
+    class Settings(MethodSettings):
+        reference: int = Field(ge=1)
+
+    settings: Settings
+
+    def __init__(self, settings: Settings, context: Context) -> None:
+        super().__init__(settings, context)
+        self.r = torch.zeros(self.net.size, device=context.device)
+        self.steps = 0  # with a reference gradient
+        self.projections = torch.zeros((), dtype=torch.int64, device=context.device)
+
+    def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
+        if task.index > 0:
+            self.reference_gradient(task.index)
+        g = self.gradient(x, y, task)
+        if task.index > 0:
+            self.project(g)
+        self.step()
+        self.memory.add(x, y, task.index, self.generator)
+
+    def reference_gradient(self, past: int) -> None:
+        """r (P,): the gradient of the mean loss on a random batch of the first ``past`` tasks."""
+        x, y, owners = self.memory.sample_past(past, self.settings.reference, self.generator)
+
+        def sample_loss(logits: Tensor, part: slice) -> Tensor:
+            return self.scenario.loss(logits, y[part], owners[part])
+
+        self.net.group_gradients(x[None], [len(y)], sample_loss, self.r[None])
+
+    def project(self, g: Tensor) -> None:
+        """The projection in place; without a violation g stays as it is, bit for bit."""
+        product = g @ self.r
+        violated = product < 0
+        # chosen on the device: a look at the product would make the host wait for it
+        g.copy_(torch.where(violated, g - product / (self.r @ self.r) * self.r, g))
+        self.steps += 1
+        self.projections += violated
+
+    def state_dict(self) -> dict[str, Any]:
+        own = {"steps": self.steps, "projections": self.projections}
+        return {**super().state_dict(), **own}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.steps = state["steps"]
+        self.projections.copy_(state["projections"])
+
+    def diagnostics(self) -> dict[str, Any]:
+        """Steps with a reference gradient, and how many of them were projected."""
+        return {"steps": self.steps, "projections": int(self.projections)}

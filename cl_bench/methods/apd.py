@@ -1,0 +1,313 @@
+"""Additive Parameter Decomposition: what tasks share, masked, plus what is a task's own, sparse.
+
+Source: Yoon et al. 2020 (arXiv:1902.09432), equations 1-3; details as in the authors' code.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from cl_bench.errors import UsageError
+from cl_bench.methods.base import Context, Method, MethodSettings
+from cl_bench.methods.consolidation import Shared, consolidate
+from cl_bench.methods.decomposition import Decomposition
+from cl_bench.streams.base import Task
+
+
+class APD(Method):
+    """θ_t = σ ⊗ M_t + τ_t (+ σ̃ of t's group), M_t = sigmoid(v_t), one v per output unit.
+
+    All vectors are (P,). Biases and the last layer belong to the task alone: there σ = 0 and τ_t
+    holds them, free of the penalties. The loss of task t is
+
+        L(θ_t) + l1·Σ_i ‖τ_i‖₁ + drift·Σ_{i<t} ‖θ*_i - θ_i‖²,
+
+    with θ*_i the parameters of task i when t begins: past τ_i and v_i make up for every move of σ
+    (``retroactive``). Else l1·‖τ_t‖₁ and drift·‖σ - σ*‖² (equation 1). With g_i the derivative by
+    θ_i the chain rule gives Σ g_i ⊗ M_i for σ, g_i for τ_i and Σ_unit (g_i ⊗ σ) M_i (1 - M_i) for
+    v_i. The optimiser is Adam, anew for every task.
+
+    Entries of τ and σ̃ of magnitude ``l1`` or less count as zero in tests and in the capacity, the
+    number of non-zero parameters over the size of one network; ``prune: task`` also sets them to
+    zero when a task ends (the authors go on with what they were). ``sparsity: proximal`` replaces
+    the L1 term's subgradient by soft thresholding in Adam's metric.
+    """
+
+    needs = frozenset({"task identity", "task boundaries"})
+
+    class Settings(MethodSettings):
+        l1: float = Field(ge=0)
+        drift: float = Field(ge=0)
+        retroactive: bool
+        retroactive_masks: bool
+        sparsity: Literal["subgradient", "proximal"]
+        prune: Literal["task", "test"]
+        tau_init: Literal["shared", "zero"]
+        weight_decay: float = Field(ge=0)
+        lr_decay: float = Field(gt=0, le=1)
+        select: int = Field(ge=0)
+        consolidate_every: int | None = Field(ge=1)
+        clusters: int = Field(ge=1)
+        gap: float = Field(ge=0)
+        shared_value: Literal["midrange", "centroid"]
+
+    settings: Settings
+
+    def __init__(self, settings: Settings, context: Context) -> None:
+        if context.scenario.kind == "class":
+            raise UsageError(
+                "method=apd needs to know the task in the test; choose dataset.scenario=task"
+            )
+        super().__init__(settings, context)
+        if next(self.net.module.buffers(), None) is not None:
+            raise UsageError(
+                f"method=apd cannot use model={context.model.name}, whose statistics would be "
+                "shared by all tasks; choose model=lenet, small_cnn or mlp"
+            )
+        self.layout = Decomposition(self.net)
+        if not self.layout.layers:
+            raise UsageError("method=apd needs a hidden layer to share; set model.hidden")
+        self.validation, self.epochs = context.validation, context.epochs
+        self.initial = self.net.theta.clone()
+        self.sigma = self.initial * self.layout.decomposed
+        self.learned: list[int] = []  # task index of every row of tau and v
+        self.tau = self.sigma.new_zeros(0, self.net.size)
+        self.v = self.sigma.new_zeros(0, self.layout.units)
+        self.shared = Shared.none(self.layout.layers, self.net.size, context.device)
+        self.anchor: Tensor | None = None  # θ* - σ̃ (t-1, P), without retroactive σ* (P,)
+        self.adam: torch.optim.Adam | None = None
+        self.seen = 0  # samples of the task
+        self.best: tuple[float, list[Tensor]] | None = None  # accuracy, [σ, τ, v]
+        self.capacities: list[float] = []
+
+    # -- the four verbs -------------------------------------------------------------------------
+
+    def begin_task(self, task: Task) -> None:
+        past = self.sigma * self.layout.spread(self.v.sigmoid()) + self.tau
+        self.anchor = past if self.settings.retroactive else self.sigma.clone()
+        own = self.initial * (1 - self.layout.decomposed)
+        visible = self.scenario.multi_head().visible(task.index)
+        own[self.layout.last] *= visible[self.layout.head]
+        tau = self.sigma + own if self.settings.tau_init == "shared" else own
+        widths = torch.tensor(self.layout.widths)
+        spread = widths.rsqrt().repeat_interleave(widths)
+        v = (torch.randn(self.layout.units, generator=self.generator) * spread).to(self.device)
+        self.learned.append(task.index)
+        self.tau, self.v = torch.cat([self.tau, tau[None]]), torch.cat([self.v, v[None]])
+        self.shared.add_row()
+        self.seen, self.best = 0, None
+        self.adam = self.new_adam()
+
+    def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
+        self.compose(-1)
+        self.update(self.gradient(x, y, task), self.seen // len(task.train))
+        self.seen += len(x)
+        passes, rest = divmod(self.seen, len(task.train))
+        if rest == 0 and passes > self.epochs - self.settings.select:
+            self.keep_best(task)
+
+    def end_task(self, task: Task) -> None:
+        if self.best is not None:
+            self.sigma, self.tau, self.v = self.best[1]
+        self.anchor = self.adam = self.best = None
+        every = self.settings.consolidate_every
+        if every is not None and (task.index + 1) % every == 0:
+            self.consolidate(self.settings.clusters * (task.index + 1) // every)
+        if self.settings.prune == "task":
+            self.tau = self.pruned(self.tau)
+            self.shared.values = self.pruned(self.shared.values)
+        self.capacities.append(self.parameters / self.net.size)
+
+    def logits(self, x: Tensor, task: Task) -> Tensor:
+        """Outputs (n, C) with the task's own parameters; the untrained network's before it."""
+        if task.index in self.learned:
+            self.compose(self.learned.index(task.index), prune=True)
+        else:
+            self.net.theta.copy_(self.initial)
+        return self.net(x)
+
+    # -- what they are made of --------------------------------------------------------------------
+
+    def compose(self, row: int, prune: bool = False) -> Tensor:
+        """θ ← σ ⊗ M + τ + σ̃ of one row, which is returned."""
+        tau, local = self.tau[row], self.shared.of(row)
+        if prune:
+            tau, local = self.pruned(tau), self.pruned(local)
+        masks = self.layout.spread(self.v[row].sigmoid())
+        return torch.mul(self.sigma, masks, out=self.net.theta).add_(tau).add_(local)
+
+    @property
+    def rows(self) -> slice:
+        """The rows of τ and v that are trained."""
+        return slice(None if self.settings.retroactive else -1, None)
+
+    def gradients(self, g: Tensor) -> list[Tensor]:
+        """Derivatives of the whole loss by σ and the trained rows of τ and v; g (P,) = ∂L/∂θ_t."""
+        s, layout = self.settings, self.layout
+        sigma, tau, v = self.sigma, self.tau[self.rows], self.v[self.rows]
+        masks = v.sigmoid()
+        M = layout.spread(masks)
+        by_theta = torch.empty_like(tau)  # row i is the derivative by θ_i
+        by_theta[-1] = g
+        if s.retroactive:
+            moved = torch.mul(sigma, M[:-1]).add_(tau[:-1]).sub_(self.anchor)
+            torch.mul(moved, 2 * s.drift, out=by_theta[:-1])
+        by_sigma = (by_theta * M).sum(0)
+        by_v = layout.collect(by_theta * sigma) * masks * (1 - masks)
+        by_tau = by_theta
+        if s.sparsity == "subgradient":
+            by_tau.addcmul_(tau.sign(), layout.decomposed, value=s.l1)
+        by_tau[-1].addcmul_(tau[-1], layout.decomposed, value=s.weight_decay)
+        by_v[-1].add_(v[-1], alpha=s.weight_decay)
+        if not s.retroactive_masks:
+            by_v[:-1] = 0.0
+        if len(self.learned) == 1:
+            by_sigma.add_(sigma, alpha=s.weight_decay)
+        elif not s.retroactive:
+            by_sigma.add_(sigma - self.anchor, alpha=2 * s.drift)
+        return [by_sigma, by_tau, by_v]
+
+    def update(self, g: Tensor, passes: int) -> None:
+        """One step of Adam, after ``passes`` whole passes over the task."""
+        (group,) = self.adam.param_groups
+        group["lr"] = self.settings.lr * self.settings.lr_decay**passes
+        for values, gradient in zip(self.moving, self.gradients(g), strict=True):
+            values.grad = gradient
+        self.adam.step()
+        if self.settings.sparsity == "proximal":
+            tau = self.moving[1]
+            state = self.adam.state[tau]
+            metric = (state["exp_avg_sq"] / (1 - group["betas"][1] ** state["step"])).sqrt_()
+            threshold = self.layout.decomposed * group["lr"] * self.settings.l1
+            threshold = threshold / metric.add_(group["eps"])
+            tau.copy_(tau.sign() * (tau.abs() - threshold).clamp_(min=0))
+
+    @property
+    def moving(self) -> list[Tensor]:
+        """σ and the trained rows of τ and v, as the optimiser holds them."""
+        return self.adam.param_groups[0]["params"]
+
+    def new_adam(self) -> torch.optim.Adam:
+        trained = [self.sigma, self.tau[self.rows], self.v[self.rows]]
+        return torch.optim.Adam(trained, lr=self.settings.lr)
+
+    @torch.no_grad()
+    def keep_best(self, task: Task) -> None:
+        """Note σ, τ and v if the validation accuracy is the best so far."""
+        correct = count = 0
+        self.train(False)
+        self.compose(-1)
+        for x, y in self.validation(task):
+            logits = self.scenario.mask(self.net(x), task.index)
+            correct += int((logits.argmax(1) == y).sum())
+            count += len(y)
+        self.train(True)
+        if count and (self.best is None or correct / count > self.best[0]):
+            self.best = correct / count, [self.sigma.clone(), self.tau.clone(), self.v.clone()]
+
+    def consolidate(self, clusters: int) -> None:
+        """Share anew among all tasks; what was shared before goes back to the tasks first."""
+        whole = self.tau + torch.stack([self.shared.of(row) for row in range(len(self.tau))])
+        s = self.settings
+        self.tau, self.shared = consolidate(
+            whole, self.shared, clusters, s.gap, s.shared_value, self.generator
+        )
+
+    def pruned(self, values: Tensor) -> Tensor:
+        """τ or σ̃ (..., P) with zeros for decomposed entries of magnitude ``l1`` or less."""
+        small = (values.abs() <= self.settings.l1) & (self.layout.decomposed > 0)
+        return values.masked_fill(small, 0.0)
+
+    def forget(self, task: int) -> None:
+        """Drop all that belongs to the task of this index; the others' predictions stay as they
+        are, bit for bit. Not while a task is being learned.
+        """
+        if task not in self.learned:
+            raise UsageError(f"task={task}: is not among the tasks learned, {self.learned}")
+        row = self.learned.index(task)
+        self.learned.pop(row)
+        self.tau = torch.cat([self.tau[:row], self.tau[row + 1 :]])
+        self.v = torch.cat([self.v[:row], self.v[row + 1 :]])
+        self.shared.drop_row(row)
+
+    # -- state and record ------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> int:
+        """Non-zero parameters after pruning: σ, every v, τ and σ̃."""
+        kept = (self.sigma, self.pruned(self.tau), self.pruned(self.shared.values))
+        return self.v.numel() + sum(int(values.count_nonzero()) for values in kept)
+
+    def finite(self) -> bool:
+        return all(bool(part.isfinite().all()) for part in (self.sigma, self.tau, self.v))
+
+    def metrics(self) -> dict[str, float]:
+        """``capacity``: parameters kept over those of one network."""
+        return {"capacity": self.parameters / self.net.size}
+
+    def diagnostics(self) -> dict[str, Any]:
+        """Capacity after every task, and the entries of τ that each task keeps."""
+        kept = [int(self.pruned(tau).count_nonzero()) for tau in self.tau]
+        return {"capacity_after_task": self.capacities, "tau_nonzero": kept}
+
+    def state_dict(self) -> dict[str, Any]:
+        own = {
+            "sigma": self.sigma,
+            "tau": [pack(tau) for tau in self.tau],
+            "v": self.v,
+            "learned": list(self.learned),
+            "shared": self.shared.state_dict(),
+            "anchor": self.anchor,
+            "adam": None if self.adam is None else [dict(self.adam.state[p]) for p in self.moving],
+            "seen": self.seen,
+            "best": None if self.best is None else list(self.best),
+            "capacities": list(self.capacities),
+        }
+        return {**super().state_dict(), **own}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        device = self.device
+        self.sigma = state["sigma"].to(device, copy=True)
+        rows = [unpack(tau).to(device) for tau in state["tau"]]
+        self.tau = torch.stack(rows) if rows else self.tau[:0]
+        self.v = state["v"].to(device, copy=True)
+        self.learned = list(state["learned"])
+        self.shared.load_state_dict(state["shared"])
+        self.anchor = None if state["anchor"] is None else state["anchor"].to(device, copy=True)
+        self.adam = None
+        if state["adam"] is not None:
+            self.adam = self.new_adam()
+            for values, moments in zip(self.moving, state["adam"], strict=True):
+                # the count of steps stays on the CPU, as the optimiser has it
+                self.adam.state[values] = {
+                    key: moment.to("cpu" if key == "step" else device, copy=True)
+                    for key, moment in moments.items()
+                }
+        self.seen = state["seen"]
+        self.best = None
+        if state["best"] is not None:
+            accuracy, parts = state["best"]
+            self.best = accuracy, [part.to(device, copy=True) for part in parts]
+        self.capacities = list(state["capacities"])
+
+
+def pack(vector: Tensor) -> Tensor | dict[str, Any]:
+    """A vector (P,) by its non-zero entries where that is smaller, else as it is."""
+    (index,) = vector.nonzero(as_tuple=True)
+    if 2 * len(index) >= len(vector):
+        return vector
+    return {"size": len(vector), "index": index.int(), "values": vector[index]}
+
+
+def unpack(packed: Tensor | dict[str, Any]) -> Tensor:
+    """The vector (P,) that :func:`pack` was given, in memory of its own."""
+    if isinstance(packed, Tensor):
+        return packed.clone()
+    vector = packed["values"].new_zeros(packed["size"])
+    vector[packed["index"].long()] = packed["values"]
+    return vector

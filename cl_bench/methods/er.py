@@ -1,0 +1,51 @@
+"""Experience replay: one step on the stream's batch together with samples from the memory.
+
+Sources: Chaudhry et al. 2019 (arXiv:1902.10486) for tiny memories, replay without replacement;
+Riemer et al. 2019 (arXiv:1810.11910), algorithms 4 and 5, replay with replacement.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from cl_bench.methods.base import Method, MethodSettings
+from cl_bench.streams.base import Task
+
+
+class ER(Method):
+    """g of the batch and min(``replay``, |M|) replayed samples; then the batch goes to the memory.
+
+    ``balance: none`` is the mean cross-entropy of all samples (algorithm 4), ``task`` the sum over
+    the tasks present of each one's mean (algorithm 5).
+    """
+
+    memories = ("ring", "class_ring", "reservoir")
+
+    class Settings(MethodSettings):
+        replay: int = Field(ge=0)
+        draw: Literal["with_replacement", "without_replacement"]
+        balance: Literal["none", "task"]
+
+    settings: Settings
+
+    def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
+        old_x, old_y, old_tasks = self.memory.sample(
+            self.settings.replay, self.generator, self.settings.draw == "with_replacement"
+        )
+        tasks = torch.cat([torch.full_like(y, task.index), old_tasks])
+        logits = self.net(torch.cat([x, old_x]))
+        losses = self.scenario.loss(logits, torch.cat([y, old_y]), tasks)
+        self.net.gradient(self.total(losses, tasks))
+        self.step()
+        self.memory.add(x, y, task.index, self.generator)
+
+    def total(self, losses: Tensor, tasks: Tensor) -> Tensor:
+        """One loss of the samples' losses (n,) and task indices (n,)."""
+        if self.settings.balance == "none":
+            return losses.mean()
+        present, count = tasks.unique(return_inverse=True, return_counts=True)[1:]
+        return (losses / count[present]).sum()

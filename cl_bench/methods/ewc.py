@@ -1,0 +1,82 @@
+"""Elastic Weight Consolidation: weights that mattered to past tasks are held by springs.
+
+Sources: Kirkpatrick et al. 2017 (arXiv:1612.00796), equation 3; online: Schwarz et al. 2018
+(arXiv:1805.06370), section 4; the settings: the baseline "EWC" of Lopez-Paz & Ranzato 2017.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from cl_bench.memory.buffer import TaskBuffer
+from cl_bench.methods.base import Context, Method, MethodSettings
+from cl_bench.methods.quadratic import QuadraticPenalty
+from cl_bench.streams.base import Task
+
+
+class EWC(Method):
+    """g ← g + 2λ (A·θ - B): the loss gains λ Σ_k F_k (θ - θ*_k)², without the paper's ½.
+
+    F_k is the diagonal Fisher information of task k on its first ``fisher_samples`` samples, at
+    the weights θ*_k with which the task ended. ``fisher: batch`` squares the one mean gradient, as
+    the GEM authors do, whose published numbers depend on it; ``empirical`` is the mean of the
+    samples' squared gradients, in evaluation mode. With ``online`` there is one Fisher
+    F̃ ← decay·F̃ + F_k and one anchor, the latest weights.
+    """
+
+    needs = frozenset({"task boundaries"})
+
+    class Settings(MethodSettings):
+        strength: float = Field(ge=0)
+        fisher: Literal["batch", "empirical"]
+        fisher_samples: int = Field(ge=1)
+        online: bool
+        decay: float = Field(ge=0, le=1)
+
+    settings: Settings
+
+    def __init__(self, settings: Settings, context: Context) -> None:
+        super().__init__(settings, context)
+        self.penalty = QuadraticPenalty(self.net.size, context.device)
+        self.buffer = TaskBuffer(context.device)
+
+    def begin_task(self, task: Task) -> None:
+        self.buffer.clear(self.settings.fisher_samples)
+
+    def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
+        self.buffer.add(x, y)
+        g = self.gradient(x, y, task)
+        self.penalty.add_gradient(g, self.net.theta, self.settings.strength)
+        self.step()
+
+    def end_task(self, task: Task) -> None:
+        fisher = self.fisher(*self.buffer.samples, task)
+        if self.settings.online:
+            self.penalty.move(fisher, self.net.theta, self.settings.decay)
+        else:
+            self.penalty.add(fisher, self.net.theta)
+
+    def fisher(self, x: Tensor, y: Tensor, task: Task) -> Tensor:
+        """F (P,) of the samples x (n, *input_shape), y (n,) at the current weights."""
+        if self.settings.fisher == "batch":
+            return self.gradient(x, y, task).square()
+        self.train(False)  # a sample alone has no batch statistics
+
+        def sample_loss(logits: Tensor, labels: Tensor) -> Tensor:
+            return self.scenario.loss(logits, labels, task.index)
+
+        fisher = self.net.mean_power_gradient(x, y, sample_loss, order=2)
+        self.train(True)
+        return fisher
+
+    def state_dict(self) -> dict[str, Any]:
+        own = {"penalty": self.penalty.state_dict(), "buffer": self.buffer.state_dict()}
+        return {**super().state_dict(), **own}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.penalty.load_state_dict(state["penalty"])
+        self.buffer.load_state_dict(state["buffer"])

@@ -1,0 +1,155 @@
+"""iCaRL: herded exemplars, distillation on them, and the nearest class mean as classifier.
+
+Sources: Rebuffi et al. 2017 (arXiv:1611.07725); the losses and the features are those of the
+baseline "iCaRL" of Lopez-Paz & Ranzato 2017, from whose code its published numbers come.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from cl_bench.errors import UsageError
+from cl_bench.memory.buffer import TaskBuffer
+from cl_bench.memory.exemplars import Exemplars
+from cl_bench.methods.base import Context, Method, MethodSettings
+from cl_bench.streams.base import Task
+
+
+class ICaRL(Method):
+    """Loss: mean cross-entropy + λ Σ_k mean_i KL(p*_i ‖ p_i) over one exemplar i per past class.
+
+    p*_i are the outputs for exemplar i when the last task ended, p_i the present ones; k runs over
+    the past tasks, i over the exemplars drawn of k's classes. Both losses are among the classes of
+    one task, also where tasks are unknown in the test. When a task ends, its classes'
+    exemplars are herded among all its samples, older classes are cut to their new share (as the
+    iCaRL paper says; the GEM authors' code keeps them) and all p* are computed anew.
+
+    A sample belongs to the class whose exemplars' mean output is nearest (Euclidean distance, all
+    C outputs, not normalised; the iCaRL paper takes normalised features of the layer below). For a
+    task whose classes have no exemplars yet the network's own outputs answer.
+    """
+
+    memories = ("exemplars",)
+    needs = frozenset({"task boundaries"})
+
+    class Settings(MethodSettings):
+        strength: float = Field(ge=0)
+
+    settings: Settings
+    memory: Exemplars
+
+    def __init__(self, settings: Settings, context: Context) -> None:
+        if not context.scenario.disjoint:
+            raise UsageError(
+                "method=icarl needs tasks with classes of their own; choose a dataset that is "
+                "split by class, such as dataset=cifar100, and no exchange of samples between tasks"
+            )
+        if context.memory.size < context.scenario.classes:
+            raise UsageError(
+                f"memory.size={context.memory.size}: less than one exemplar for each of "
+                f"{context.scenario.classes} classes; give it at least that many"
+            )
+        super().__init__(settings, context)
+        self.heads = context.scenario.multi_head()
+        self.buffer = TaskBuffer(context.device)
+        self.targets: Tensor | None = None  # log p* (n, C) of all exemplars, -inf: does not count
+        self._means: Tensor | None = None  # of the exemplars at the present weights, on demand
+
+    def begin_task(self, task: Task) -> None:
+        self.buffer.clear(len(task.train))  # later passes bring the same samples again
+
+    def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
+        self._means = None
+        self.buffer.add(x, y)
+        loss = self.heads.loss(self.net(x), y, task.index).mean()
+        if self.targets is not None:
+            loss = loss + self.settings.strength * self.distillation()
+        self.net.gradient(loss)
+        self.step()
+
+    def distillation(self) -> Tensor:
+        """Σ_k mean_i KL(p*_i ‖ p_i): one random exemplar i of every class, k the past tasks."""
+        counts = torch.tensor(self.memory.counts)
+        offsets = (torch.rand(len(counts), generator=self.generator) * counts).long()
+        rows = (counts.cumsum(0) - counts + offsets).to(self.device)
+        tasks = torch.tensor(self.memory.tasks)
+        weights = (1 / tasks.bincount()[tasks]).to(self.device)
+        wanted = self.targets[rows]
+        counting = wanted.isfinite()
+        outputs = self.net(self.memory.x[rows]).masked_fill(~counting, -torch.inf).log_softmax(1)
+        terms = torch.where(counting, wanted.exp() * (wanted - outputs), 0.0)
+        return weights @ terms.sum(1)
+
+    @torch.no_grad()
+    def end_task(self, task: Task) -> None:
+        self._means = None
+        self.train(False)  # exemplars are chosen and described as they will be seen in a test
+        x, y = self.buffer.samples
+        outputs = self.outputs(x)[:, list(task.classes)]
+        share = self.memory.share(len(task.classes))
+        chosen = []
+        for label in task.classes:
+            rows = (y == label).nonzero().flatten()
+            chosen.append(rows[herd(outputs[rows], share)])
+        order = torch.cat(chosen)
+        self.memory.add(x[order], y[order], task.index)
+        self.buffer.clear(0)
+        outputs = self.outputs(self.memory.x[: len(self.memory)])
+        owners = self.memory.owners(self.memory.rows()).to(self.device)
+        self.targets = self.heads.mask(outputs, owners).log_softmax(1)
+        self.train(True)
+
+    @torch.no_grad()
+    def logits(self, x: Tensor, task: Task) -> Tensor:
+        """Minus the distance to every class's mean, -inf for classes without exemplars."""
+        outputs = self.net(x)
+        if not set(task.classes) <= set(self.memory.classes):
+            return outputs
+        if self._means is None:
+            self._means = self.class_means()
+        scores = torch.full_like(outputs, -torch.inf)
+        scores[:, self.memory.classes] = -torch.cdist(outputs, self._means)
+        return scores
+
+    def class_means(self) -> Tensor:
+        """Mean output (classes, C) of every class's exemplars, in the memory's order."""
+        outputs = self.outputs(self.memory.x[: len(self.memory)])
+        sums = outputs.new_zeros(len(self.memory.counts), outputs.shape[1])
+        sums.index_add_(0, self.memory.positions().to(self.device), outputs)
+        return sums / torch.tensor(self.memory.counts, device=self.device)[:, None]
+
+    def outputs(self, x: Tensor, chunk: int = 500) -> Tensor:
+        """The network's outputs (n, C), ``chunk`` samples at a time."""
+        return torch.cat([self.net(part) for part in x.split(chunk)])
+
+    def state_dict(self) -> dict[str, Any]:
+        own = {"buffer": self.buffer.state_dict(), "targets": self.targets}
+        return {**super().state_dict(), **own}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.buffer.load_state_dict(state["buffer"])
+        self.targets = None if state["targets"] is None else state["targets"].to(self.device)
+        self._means = None
+
+
+def herd(features: Tensor, m: int) -> Tensor:
+    """Positions (min(m, n),) of the samples to keep of one class, the most representative first.
+
+    Pick k is the sample, not picked before, that brings the mean of the first k picks closest to
+    the mean of all ``features`` (n, d): iCaRL, algorithm 4.
+    """
+    n = len(features)
+    mean, total = features.mean(0), torch.zeros_like(features[0])
+    taken = torch.zeros(n, dtype=torch.bool, device=features.device)
+    picks = torch.zeros(min(m, n), dtype=torch.int64, device=features.device)
+    for k in range(len(picks)):
+        distance = (mean - (total + features) / (k + 1)).norm(dim=1)
+        best = distance.masked_fill(taken, torch.inf).argmin()
+        picks[k], taken[best] = best, True
+        total = total + features[best]
+    return picks

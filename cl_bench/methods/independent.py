@@ -1,0 +1,81 @@
+"""One narrow network per task: no interference and no sharing.
+
+Source: the baseline "independent" of Lopez-Paz & Ranzato 2017, section 4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cl_bench.errors import UsageError
+from cl_bench.methods.base import Context, Method, MethodSettings
+from cl_bench.streams.base import Task
+
+
+class Independent(Method):
+    """T networks, each with hidden layers 1/T as wide, so that all together are of one's size.
+
+    With ``finetune`` a task starts from the parameters of the task before it (buffers, such as
+    BatchNorm statistics, are not taken over, as in the authors' code).
+    """
+
+    needs = frozenset({"task identity", "task boundaries"})
+
+    class Settings(MethodSettings):
+        finetune: bool
+
+    settings: Settings
+
+    def __init__(self, settings: Settings, context: Context) -> None:
+        narrowed = getattr(context.model, "narrowed", None)
+        if narrowed is None:
+            raise UsageError(
+                f"method=independent cannot make model={context.model.name} narrower; "
+                "choose model=mlp"
+            )
+        build = partial(context.build_network, **narrowed(context.tasks))
+        super().__init__(settings, replace(context, build_network=build))
+        self.nets = [self.net, *(build() for _ in range(context.tasks - 1))]
+
+    def begin_task(self, task: Task) -> None:
+        if self.settings.finetune and task.index > 0:
+            self.nets[task.index].theta.copy_(self.nets[task.index - 1].theta)
+
+    def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
+        self.net = self.nets[task.index]
+        super().observe(x, y, task)
+
+    def logits(self, x: Tensor, task: Task) -> Tensor:
+        return self.nets[task.index](x)
+
+    def train(self, mode: bool) -> None:
+        for net in self.nets:
+            net.module.train(mode)
+
+    @property
+    def parameters(self) -> int:
+        return sum(net.size for net in self.nets)
+
+    def finite(self) -> bool:
+        return all(bool(torch.isfinite(net.theta).all()) for net in self.nets)
+
+    def state_dict(self) -> dict[str, Any]:
+        own = {
+            "thetas": [net.theta for net in self.nets],
+            "all_buffers": [dict(net.module.named_buffers()) for net in self.nets],
+        }
+        return {**super().state_dict(), **own}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        for net, theta, buffers in zip(
+            self.nets, state["thetas"], state["all_buffers"], strict=True
+        ):
+            net.theta.copy_(theta)
+            for name, buffer in net.module.named_buffers():
+                buffer.copy_(buffers[name])

@@ -1,0 +1,118 @@
+"""Memory Aware Synapses: weights that the outputs depend on are held; no label is needed for it.
+
+Source: Aljundi et al. 2018 (arXiv:1711.09601), equations 2-4; the local version of its section 4.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from cl_bench.errors import UsageError
+from cl_bench.methods.base import Context, Method, MethodSettings
+from cl_bench.methods.quadratic import QuadraticPenalty
+from cl_bench.models.hebbian import Hebbian
+from cl_bench.streams.base import Task
+
+
+class MAS(Method):
+    """g ← g + 2λ Ω (θ - θ*): the loss gains λ Σ_i Ω_i (θ_i - θ*_i)².
+
+    After a task Ω gains the mean over inputs x of |∂‖F(x; θ)‖² / ∂θ|; the outputs F are those that
+    count for the task, so that the head of a task to come has no importance. θ* are the weights
+    after the latest task.
+
+    ``scope: local``: every layer's own squared output norm in place of the network's (l-MAS).
+    ``absolute: sample`` takes the magnitude of every input's gradient, ``batch`` that of the sum
+    over ``importance_batch`` of them, as the authors' code does unless told otherwise.
+    ``importance_data``: inputs of the task's training set, its test set (without labels), or both.
+    ``accumulate``: ``sum`` adds the tasks' importances (authors), ``average`` is
+    Ω ← alpha·Ω + (1 - alpha)·Ω_task from the second task on, ``separate`` adds them and draws each
+    task's to that task's own weights, as EWC does.
+
+    ``momentum`` is that of SGD on the whole gradient, from rest at the start of every task.
+    """
+
+    needs = frozenset({"task boundaries"})
+
+    class Settings(MethodSettings):
+        strength: float = Field(ge=0)
+        scope: Literal["global", "local"]
+        absolute: Literal["sample", "batch"]
+        importance_batch: int = Field(ge=1)
+        importance_data: Literal["train", "test", "both"]
+        accumulate: Literal["sum", "average", "separate"]
+        alpha: float = Field(ge=0, le=1)
+        momentum: float = Field(ge=0, lt=1)
+
+    settings: Settings
+
+    def __init__(self, settings: Settings, context: Context) -> None:
+        super().__init__(settings, context)
+        self.inputs = context.inputs
+        self.penalty = QuadraticPenalty(self.net.size, context.device)
+        self.velocity = torch.zeros_like(self.net.theta)
+        self.hebbian = Hebbian(self.net)
+        if settings.scope == "local" and not self.hebbian.fits():
+            raise UsageError(
+                f"method.scope=local cannot use model={context.model.name}, which has parameters "
+                "outside of linear and convolutional layers; choose model=mlp, small_cnn or lenet"
+            )
+
+    def begin_task(self, task: Task) -> None:
+        self.velocity.zero_()
+
+    def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
+        g = self.gradient(x, y, task)
+        self.penalty.add_gradient(g, self.net.theta, self.settings.strength)
+        self.velocity.mul_(self.settings.momentum).add_(g)
+        self.net.theta.add_(self.velocity, alpha=-self.settings.lr)
+
+    def end_task(self, task: Task) -> None:
+        importance, alpha = self.importance(task), self.settings.alpha
+        match self.settings.accumulate:
+            case "sum":
+                self.penalty.move(importance, self.net.theta, decay=1.0)
+            case "average" if task.index > 0:
+                self.penalty.move((1 - alpha) * importance, self.net.theta, decay=alpha)
+            case _:
+                self.penalty.add(importance, self.net.theta)
+
+    def importance(self, task: Task) -> Tensor:
+        """Ω (P,) of the task at the current weights, in evaluation mode."""
+        chosen = self.settings.importance_data
+        total, count = torch.zeros_like(self.net.theta), 0
+        self.train(False)
+        for split in ("train", "test") if chosen == "both" else (chosen,):
+            for x in self.inputs(task, split):
+                self.add_importance(x, self.scenario.visible(task.index), total)
+                count += len(x)
+        self.train(True)
+        return total.div_(count)
+
+    def add_importance(self, x: Tensor, visible: Tensor | None, total: Tensor) -> None:
+        """Adds the sum over the inputs x (n, *input_shape) to ``total`` (P,)."""
+
+        def squared_norm(outputs: Tensor, _: Tensor) -> Tensor:
+            return (outputs if visible is None else outputs * visible).square().sum(1)
+
+        if self.settings.scope == "local":
+            self.hebbian.add(x, visible, total)
+        elif self.settings.absolute == "sample":
+            mean = self.net.mean_power_gradient(x, x.new_empty(len(x)), squared_norm, order=1)
+            total.add_(mean, alpha=len(x))
+        else:
+            for part in x.split(self.settings.importance_batch):
+                total += self.net.gradient(squared_norm(self.net(part), part).sum()).abs()
+
+    def state_dict(self) -> dict[str, Any]:
+        own = {"penalty": self.penalty.state_dict(), "velocity": self.velocity}
+        return {**super().state_dict(), **own}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.penalty.load_state_dict(state["penalty"])
+        self.velocity.copy_(state["velocity"])

@@ -1,0 +1,111 @@
+"""Meta-Experience Replay: one-sample SGD steps through replayed samples, then Reptile's step back.
+
+Source: Riemer et al. 2019 (arXiv:1810.11910), algorithms 1, 6 and 7; the order of the current
+sample within a batch follows the authors' code.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from cl_bench.methods.base import Context, Method, MethodSettings
+from cl_bench.methods.chain import Rule, make_chain
+from cl_bench.streams.base import Task
+
+log = logging.getLogger("cl_bench")
+
+
+class MER(Method):
+    """For every stream sample: a chain of SGD steps on one sample each, θ ← θ₀ + β (θ - θ₀).
+
+    With n = min(``replay``, |M|) samples drawn anew, with replacement, for every batch:
+
+    - algorithm 1: ``batches`` batches of (current, n replayed); every batch ends with β, all of
+      them together with γ;
+    - algorithm 6, "one big batch": (n replayed, current), then γ;
+    - algorithm 7, "current-example learning rate": current and n replayed in random order, the
+      current one's loss times ``multiplier``, then γ; the run's first sample is not learned.
+
+    Then the sample is offered to the memory. A batch of the stream is worked off in its order.
+    ``clip`` bounds the norm of every one-sample gradient (Gupta et al. 2020's variant). Samples
+    count with the outputs of the task that they came from, as the scenario has it. Running
+    statistics of BatchNorm are interpolated like θ.
+    """
+
+    memories = ("ring", "class_ring", "reservoir")
+
+    class Settings(MethodSettings):
+        algorithm: Literal[1, 6, 7]
+        replay: int = Field(ge=0)
+        batches: int = Field(ge=1)
+        beta: float = Field(ge=0, le=1)
+        gamma: float = Field(ge=0, le=1)
+        multiplier: float = Field(gt=0)
+        clip: float | None = Field(gt=0)
+        kernel: Literal["auto", "compiled", "generic"]
+
+    settings: Settings
+
+    def __init__(self, settings: Settings, context: Context) -> None:
+        super().__init__(settings, context)
+        rule = Rule(
+            lr=settings.lr,
+            scale=settings.multiplier if settings.algorithm == 7 else 1.0,
+            clip=settings.clip,
+            within=settings.beta if settings.algorithm == 1 else 1.0,
+            across=settings.gamma,
+        )
+        self.chain, self.reason = make_chain(
+            self.net, context.scenario, context.tasks, rule, settings.kernel
+        )
+        self.steps = 0
+
+    def begin_task(self, task: Task) -> None:
+        if task.index == 0:
+            log.info("%s chain of one-sample steps: %s", self.chain.kernel, self.reason)
+
+    def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
+        for one_x, one_y in zip(x.split(1), y.split(1), strict=True):
+            if self.settings.algorithm != 7 or len(self.memory):
+                rows = self.draw_batches()
+                self.chain.run(one_x, one_y, task.index, self.memory, rows)
+                self.steps += rows.numel()
+            self.memory.add(one_x, one_y, task.index, self.generator)
+
+    def draw_batches(self) -> Tensor:
+        """Memory rows (s, n+1) of the batches in the order of their steps, -1 for the current."""
+        algorithm = self.settings.algorithm
+        batches = self.settings.batches if algorithm == 1 else 1
+        n = min(self.settings.replay, len(self.memory))
+        current = torch.full((batches, 1), -1)
+        if n == 0:
+            return current
+        replayed = self.memory.draw((batches, n), self.generator)
+        if algorithm == 1:
+            return torch.cat([current, replayed], 1)
+        rows = torch.cat([replayed, current], 1)
+        if algorithm == 7:
+            rows = rows[:, torch.randperm(n + 1, generator=self.generator)]
+        return rows
+
+    def state_dict(self) -> dict[str, Any]:
+        # in the order of the parameters, whatever the layout that the chain works on
+        theta = torch.cat([p.detach().flatten() for p in self.net.parameters])
+        return {**super().state_dict(), "theta": theta, "steps": self.steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        for parameter, value in zip(
+            self.net.parameters, self.net.views(state["theta"]), strict=True
+        ):
+            parameter.data.copy_(value)
+        self.steps = state["steps"]
+
+    def diagnostics(self) -> dict[str, Any]:
+        """Which code ran the chains, and the number of one-sample SGD steps."""
+        return {"kernel": self.chain.kernel, "kernel_reason": self.reason, "steps": self.steps}

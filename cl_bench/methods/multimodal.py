@@ -1,0 +1,48 @@
+"""One network whose first layer is the task's own: each task is a modality.
+
+Source: the baseline "multimodal" of Lopez-Paz & Ranzato 2017, section 4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from torch import Tensor
+
+from cl_bench.errors import UsageError
+from cl_bench.methods.base import Context, Method, MethodSettings
+from cl_bench.models.multimodal import MultimodalMLP
+from cl_bench.streams.base import Task
+
+
+class Multimodal(Method):
+    """θ = (shared layers, input layer 1, ..., input layer T); a step moves the shared part and
+    the task's input layer, nothing else is touched.
+    """
+
+    needs = frozenset({"task identity"})
+
+    def __init__(self, settings: MethodSettings, context: Context) -> None:
+        if not isinstance(context.model, MultimodalMLP.Settings):
+            raise UsageError(
+                f"method=multimodal cannot use model={context.model.name}; "
+                "choose model=multimodal, which has an input layer per task"
+            )
+        build = partial(context.build_network, inputs=context.tasks)
+        super().__init__(settings, replace(context, build_network=build))
+        self.shared = sum(p.numel() for p in self.net.module.shared.parameters())
+        self.own = sum(p.numel() for p in self.net.module.inputs[0].parameters())
+
+    def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
+        own = self.shared + task.index * self.own
+        parts = slice(self.shared), slice(own, own + self.own)
+        for part in parts:
+            self.net.grad[part].zero_()
+        self.scenario.loss(self.logits(x, task), y, task.index).mean().backward()
+        for part in parts:
+            self.net.theta[part].add_(self.net.grad[part], alpha=-self.settings.lr)
+
+    def logits(self, x: Tensor, task: Task) -> Tensor:
+        self.net.module.active = task.index
+        return self.net(x)

@@ -1,0 +1,142 @@
+import pytest
+import torch
+from conftest import STREAM
+
+from cl_bench.config import check
+from cl_bench.memory.ring import Ring
+from cl_bench.methods.base import Context, Method, MethodSettings
+from cl_bench.methods.gem import GEM
+from cl_bench.models.mlp import MLP
+from cl_bench.models.network import Network
+from cl_bench.streams.permutations import Permutations
+from cl_bench.streams.scenario import Scenario
+
+CPU = torch.device("cpu")
+
+
+def build(data, cls=GEM, **changes):
+    """A method on three permutations of the tiny dataset, and the stream."""
+    stream = Permutations(check(STREAM, Permutations.Settings), data, 0, CPU)
+    ring = {"name": "ring", "size": 24, "tasks": "known", "authors_cursor": False}
+    model = check({"name": "mlp", "hidden": [6], "init": "xavier"}, MLP.Settings)
+    context = Context(
+        model=model,
+        build_network=lambda: Network(
+            MLP(model, stream.input_shape, stream.classes, torch.Generator().manual_seed(0)), CPU
+        ),
+        scenario=Scenario(stream, CPU),
+        memory=Ring(check(ring, Ring.Settings), 3, stream.input_shape, CPU),
+        generator=torch.Generator().manual_seed(0),
+        device=CPU,
+        tasks=3,
+        inputs=stream.inputs,
+        validation=stream.validation_batches,
+        epochs=1,
+    )
+    settings = {"name": "gem", "lr": 0.1, "margin": 0.5, "margin_rule": "bound", "eps": 1e-3}
+    if cls is Method:
+        return cls(check({"name": "single", "lr": 0.1}, MethodSettings), context), stream
+    return cls(check({**settings, **changes}, GEM.Settings), context), stream
+
+
+def learn(method, stream, tasks=3):
+    for task in stream.tasks[:tasks]:
+        method.scenario.begin_task(task)
+        method.begin_task(task)
+        for x, y in stream.train_batches(task):
+            method.observe(x, y, task)
+        method.end_task(task)
+
+
+def test_one_violated_constraint_has_a_closed_form(tiny):
+    method, _ = build(tiny)
+    g = torch.randn(method.net.size)
+    past = -g + 0.1 * torch.randn_like(g)
+    v = max(0.5, -(g @ past).item() / ((past @ past).item() + 1e-3))
+    expected = g + v * past
+    method.project(g, past[None])
+    torch.testing.assert_close(g, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_added_margin_follows_the_papers_text(tiny):
+    method, _ = build(tiny, margin_rule="added")
+    g = torch.randn(method.net.size)
+    past = -0.5 * g
+    v = -(g @ past).item() / ((past @ past).item() + 1e-3)
+    expected = g + (v + 0.5) * past
+    method.project(g, past[None])
+    torch.testing.assert_close(g, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.0])
+def test_no_violation_leaves_the_gradient_bit_for_bit(tiny, scale):
+    method, _ = build(tiny)
+    g = torch.randn(method.net.size)
+    before = g.clone()
+    method.project(g, scale * g[None])  # an inner product of exactly zero is no violation
+    assert torch.equal(g, before)
+    assert method.count["violated_steps"] == 0
+
+
+def test_constraints_hold_after_a_projection(tiny):
+    method, _ = build(tiny, margin=0.0)
+    torch.manual_seed(1)
+    g, G = torch.randn(method.net.size), torch.randn(3, method.net.size)
+    G[0] = -g
+    method.project(g, G)
+    assert (G @ g >= -1e-3).all()
+    assert method.count["violated_steps"] == 1
+
+
+def test_the_first_task_is_plain_sgd_bit_for_bit(tiny):
+    gem, stream = build(tiny)
+    single, _ = build(tiny, Method)
+    for method in (gem, single):
+        learn(method, stream, tasks=1)
+    assert torch.equal(gem.net.theta, single.net.theta)
+
+
+def test_rows_of_G_are_the_memories_gradients(tiny):
+    method, stream = build(tiny)
+    learn(method, stream)
+    G = method.past_gradients(2).clone()
+    x, y, counts = method.memory.first(2)
+    assert counts == [8, 8]
+    for k in range(2):
+        expected = method.gradient(x[k], y[k], stream.tasks[k])
+        torch.testing.assert_close(G[k], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_diagnostics_count_violations_per_past_task(tiny):
+    method, stream = build(tiny)
+    learn(method, stream)
+    found = method.diagnostics()
+    assert found["steps"] == 8  # four batches in each of the two later tasks
+    assert 0 < found["violated_steps"] <= 8
+    assert sum(found["violations_per_past_task"]) >= found["violated_steps"]
+    assert found["violations_per_past_task"][2] == 0
+    assert found["fallbacks"] == found["unsolved"] == 0
+
+
+def test_a_singular_program_is_counted_and_survived(tiny):
+    method, _ = build(tiny, eps=0.0, margin=0.0)
+    g = torch.ones(method.net.size)
+    zero = torch.zeros_like(g)  # no curvature in its direction: not positive definite
+    method.project(g, torch.stack([-g, zero]))
+    assert method.count["fallbacks"] == 1
+    assert (g.abs() < 1e-5).all()
+
+
+def test_state_continues_bit_for_bit(tiny):
+    whole, stream = build(tiny)
+    learn(whole, stream)
+    first, _ = build(tiny)
+    learn(first, stream, tasks=2)
+    second, _ = build(tiny)
+    second.load_state_dict(first.state_dict())
+    for task in stream.tasks[:2]:
+        second.scenario.begin_task(task)
+    for x, y in stream.train_batches(stream.tasks[2]):
+        second.observe(x, y, stream.tasks[2])
+    assert torch.equal(second.net.theta, whole.net.theta)
+    assert second.diagnostics() == whole.diagnostics()
