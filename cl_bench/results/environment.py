@@ -1,0 +1,68 @@
+"""What a run's numbers and times may depend on besides its configuration."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import cl_bench
+
+PACKAGES = ("torch", "numpy", "quadprog", "hydra-core", "omegaconf", "pandas")
+
+
+def describe(device: str, threads: int) -> dict[str, Any]:
+    """Versions, machine, code state and threads, as plain JSON values."""
+    return {
+        "cl_bench": cl_bench.__version__,
+        "code": code_state(),
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "platform": platform.platform(),
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "device": device,
+        "threads": threads,
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+    }
+
+
+def code_state() -> dict[str, Any] | None:
+    """Commit of the checkout that the package runs from and whether it was changed since."""
+    root = Path(cl_bench.__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        changed = bool(_git(root, "status", "--porcelain", "--", "cl_bench", "conf"))
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "changed": changed}
+
+
+def peak_rss_bytes() -> int:
+    """The largest resident set size of this process so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=True
+    )
+    return done.stdout.strip()
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

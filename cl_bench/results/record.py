@@ -1,0 +1,162 @@
+"""The directory of one run: every file whole, the completion mark last."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cl_bench.errors import RunError
+from cl_bench.files import write_atomic, write_json
+
+log = logging.getLogger("cl_bench")
+
+
+LOCK_PATIENCE = 1.0  # seconds in which the process that holds a lock has said who it is
+
+
+class Busy(RunError):
+    """Another process is writing the run; ``sweep`` is the one that it belongs to, if any."""
+
+    def __init__(self, message: str, sweep: str | None) -> None:
+        super().__init__(message)
+        self.sweep = sweep
+
+
+class RunRecord:
+    """Writes one run's files under ``directory``; ``status.json`` says how far it came.
+
+    ``sweep`` names the sweep that the run is a part of.
+    """
+
+    def __init__(self, directory: Path, sweep: str | None = None) -> None:
+        self.directory = directory
+        self.sweep = sweep
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """The content of ``status.json``; empty if there is none that can be read."""
+        try:
+            value = json.loads((self.directory / "status.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    @property
+    def finished(self) -> bool:
+        return self.status.get("state") == "finished"
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Make the directory and hold it for this process; :class:`Busy` if another one has it.
+
+        The lock goes with the process, however it ends.
+        """
+        import filelock
+
+        if self.directory.is_symlink():
+            raise RunError(
+                f"{self.directory} is a symbolic link and is not written to; remove it or choose "
+                "another outputs=DIR"
+            )
+        lock = filelock.FileLock(self.directory / ".lock", timeout=LOCK_PATIENCE)
+        with self._telling("make"):
+            self.directory.mkdir(parents=True, exist_ok=True)
+        try:
+            with self._telling("write to"):
+                lock.acquire()
+        except filelock.Timeout:
+            raise self._busy() from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def start(self, config: dict[str, Any]) -> None:
+        """Say in the directory, which is made, what will be run and by whom."""
+        with self._telling("make"):
+            self.directory.mkdir(parents=True, exist_ok=True)
+        self.mark("running")
+        from omegaconf import OmegaConf
+
+        write_atomic(self.directory / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
+
+    def mark(self, state: str, message: str = "") -> None:
+        """State: running, finished, failed, diverged or interrupted."""
+        status = {
+            "state": state,
+            "message": message,
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "process": {"pid": os.getpid(), "host": platform.node(), "sweep": self.sweep},
+        }
+        write_json(self.directory / "status.json", status)
+
+    @contextmanager
+    def _telling(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except TimeoutError:  # a lock's, and an OSError
+            raise
+        except OSError as error:
+            raise RunError(
+                f"cannot {what} {self.directory}: {error.strerror}; choose another outputs=DIR"
+            ) from None
+
+    def _busy(self) -> Busy:
+        process = self.status.get("process")
+        process = process if isinstance(process, dict) else {}
+        who = f"process {process.get('pid', '?')} on {process.get('host', '?')}"
+        return Busy(
+            f"{self.directory} is being run by {who}; wait for it or stop it first",
+            process.get("sweep"),
+        )
+
+    def write(
+        self,
+        task_names: list[str],
+        matrix: np.ndarray,
+        metrics: dict[str, Any],
+        environment: dict[str, Any],
+        diagnostics: dict[str, Any],
+        timings: list[dict[str, float]],
+    ) -> None:
+        """All results: the (T+1, T) matrix, flat metrics, and per-task timings in seconds."""
+        write_atomic(self.directory / "accuracy.csv", _csv(task_names, matrix.tolist()))
+        seconds = [list(row.values()) for row in timings]
+        write_atomic(self.directory / "timings.csv", _csv(list(timings[0]), seconds))
+        write_json(self.directory / "metrics.json", metrics)
+        write_json(self.directory / "environment.json", environment)
+        write_json(self.directory / "diagnostics.json", diagnostics)
+
+
+def read_results(directory: Path) -> tuple[list[str], np.ndarray, dict[str, Any]]:
+    """Task names, accuracy matrix (T+1, T) and metrics of a finished run."""
+    try:
+        with (directory / "accuracy.csv").open(newline="") as file:
+            names, *rows = csv.reader(file)
+        matrix = np.array(rows, dtype=float)
+        metrics = json.loads((directory / "metrics.json").read_text())
+        if matrix.shape != (len(names) + 1, len(names)):
+            raise ValueError(f"accuracy.csv has shape {matrix.shape}")
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{directory} cannot be read ({error}); run it again with force=true"
+        ) from None
+    return names, matrix, metrics
+
+
+def _csv(header: list[str], rows: list[list[float]]) -> str:
+    """Numbers with all the digits that give them back exactly."""
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows([header, *rows])
+    return table.getvalue()

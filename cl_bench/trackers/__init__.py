@@ -1,0 +1,1 @@
+"""Where a run's numbers are shown besides its directory: one file per tracker."""

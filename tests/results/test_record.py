@@ -1,0 +1,54 @@
+import json
+
+import numpy as np
+import pytest
+
+from cl_bench import files
+from cl_bench.errors import RunError
+from cl_bench.results.record import RunRecord, read_results
+
+
+def test_accuracies_keep_full_precision(tmp_path):
+    matrix = np.random.default_rng(0).random((3, 2))
+    record = RunRecord(tmp_path / "run")
+    record.start({"seed": 0})
+    assert not record.finished
+    record.write(["one", "two"], matrix, {"acc": 0.5}, {}, {}, [{"task": 0}])
+    record.mark("finished")
+    assert record.finished
+    names, found, metrics = read_results(tmp_path / "run")
+    assert names == ["one", "two"]
+    assert metrics == {"acc": 0.5}
+    np.testing.assert_array_equal(found, matrix)
+
+
+def test_a_damaged_result_is_named(tmp_path):
+    (tmp_path / "accuracy.csv").write_text("one\n0.5\n")
+    (tmp_path / "metrics.json").write_text('{"acc": 0.')
+    with pytest.raises(RunError, match="force=true"):
+        read_results(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '"finished"'])
+def test_a_damaged_status_is_not_finished(tmp_path, content):
+    (tmp_path / "status.json").write_text(content)
+    assert not RunRecord(tmp_path).finished
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
+    path = tmp_path / "metrics.json"
+    files.write_json(path, {"acc": 1})
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        files.write_json(path, {"acc": 2})
+    assert json.loads(path.read_text()) == {"acc": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_json_holds_no_nan(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        files.write_json(tmp_path / "x.json", {"acc": float("nan")})

@@ -1,0 +1,198 @@
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from synthetic_runs import write_run
+
+HOSTILE = "<script>alert(1)</script>\"&'${oc.env:HOME}|$x_1$\\input{a}[red]\x1b[31m"
+
+
+@pytest.fixture
+def runs(tmp_path):
+    for seed in range(3):
+        for size, acc in ((200, 0.6), (1280, 0.7)):
+            write_run(tmp_path / "outputs", "gem", seed, [acc + seed / 100] * 3, memory=size)
+        write_run(tmp_path / "outputs", "single", seed, [0.4] * 3)
+    write_run(tmp_path / "outputs", "er", 0, state="failed", message="no data")
+    return tmp_path
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    """Runs whose every word tries to be something else."""
+    for seed in range(2):
+        for size in (10, 20):
+            directory = write_run(
+                tmp_path / "outputs", HOSTILE, seed, memory=size,
+                folder=f"javascript:alert({size}) '\"><img src=x> {seed}",
+            )  # fmt: skip
+            facts = json.loads((directory / "environment.json").read_text())
+            facts |= {"cpu": HOSTILE, "platform": HOSTILE, "cl_bench": HOSTILE}
+            (directory / "environment.json").write_text(json.dumps(facts))
+    write_run(tmp_path / "outputs", HOSTILE, 2, state="failed", message=HOSTILE)
+    return tmp_path
+
+
+def test_terminal(cli, runs):
+    done = cli("report", "outputs", "--baseline", "method=single")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"gem +1280 +3 +0\.7100 ± 0\.0100", done.stdout)
+    assert "Difference from method=single" in done.stdout
+    assert "+0.3100" in done.stdout
+    assert "no data" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_outputs_is_the_default_place(inline, runs):
+    code, out, _ = inline("report")
+    assert code == 0
+    assert "gem" in out
+
+
+def test_markdown_bolds_the_best(inline, runs):
+    _, out, _ = inline("report", "outputs", "--format", "markdown")
+    assert "| gem | 1280 | 3 | **0.7100 ± 0.0100** | \\[0.6852, 0.7348\\] |" in out
+    tables = [line for line in out.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in tables[:5]}) == 1
+
+
+def test_csv_keeps_every_digit(inline, runs):
+    _, out, _ = inline("report", "--format", "csv", "--baseline", "method=single")
+    lines = list(csv.DictReader(io.StringIO(out)))
+    assert [line["method.name"] for line in lines] == ["gem", "gem", "single"]
+    assert float(lines[0]["acc_mean"]) == pytest.approx(0.61, abs=1e-12)
+    assert float(lines[0]["difference_acc_mean"]) == pytest.approx(0.21, abs=1e-12)
+    assert lines[2]["difference_acc_mean"] == ""
+
+
+def test_json_is_strict_and_complete(inline, runs):
+    _, out, _ = inline("report", "--format", "json", "--baseline", "method=single")
+    found = json.loads(out, parse_constant=pytest.fail)
+    assert [row["n"] for row in found["rows"]] == [3, 3, 3]
+    assert "acc" in found["rows"][1]["best"]
+    assert found["common_settings"]["dataset.name"] == "digits"
+    assert found["left_out"][0]["reason"] == "no data"
+    assert found["differences"][0]["acc_p"] < 0.01
+
+
+def test_latex_is_booktabs_and_escaped(inline, hostile):
+    _, out, _ = inline("report", "--format", "latex")
+    assert out.count("\\toprule") == out.count("\\bottomrule") == out.count("\\begin{tabular}")
+    assert "\\input{" not in out
+    body = [line for line in out.splitlines() if not line.startswith("%")]
+    assert "\\$x\\_1\\$\\textbackslash{}input\\{a\\}" in "\n".join(body)
+    assert not re.search(r"(?<!\\)[#%&_](?!\s|\\)", re.sub(r" & | \\\\", "", "".join(body)))
+
+
+def test_hostile_words_stay_words(inline, hostile):
+    for kind in ("terminal", "markdown", "json", "html"):
+        code, out, _ = inline("report", "--format", kind)
+        assert code == 0
+        assert "\x1b" not in out
+        if kind in ("markdown", "html"):
+            assert "<script>alert" not in out
+            assert "<img" not in out
+        if kind == "terminal":
+            assert "[red]" in out  # shown, not taken for a colour
+
+
+class Page(HTMLParser):
+    """The tags, addresses and words of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.links, self.sources, self.words = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.tags.append(tag)
+        self.links += [values["href"]] if "href" in values else []
+        self.sources += [values[key] for key in ("src", "srcset", "data") if key in values]
+        assert not any(key.startswith("on") for key in values)
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def test_html_stands_alone_and_escapes(inline, hostile):
+    page = hostile / "report.html"
+    code, _, error = inline("report", "outputs", "--out", str(page))
+    assert code == 0, error
+    text = page.read_text()
+    found = Page(text)
+    assert found.tags.count("script") == 1
+    assert found.sources == []
+    assert "http:" not in text
+    assert "https:" not in text
+    assert all(link.startswith("./outputs/") for link in found.links)
+    assert sum("javascript%3Aalert" in link for link in found.links) == 4
+    assert "alert(1)" in "".join(found.words)
+
+
+def test_html_has_every_part(inline, runs):
+    code, out, _ = inline("report", "--format", "html", "--baseline", "method=single")
+    assert code == 0
+    words = "".join(Page(out).words)
+    for part in ("ACC by memory size", "Accuracy over time", "Accuracy matrices", "Environments",
+                 "Difference from method=single", "Not in the tables", "What differs"):  # fmt: skip
+        assert part in words
+    assert out.count('<svg viewBox="0 0 300 300"') == 3
+    assert out.count('class="band') == 2 + 1  # over time, of memory: single never varies
+
+
+def test_figures_for_a_paper(inline, runs):
+    code, _, error = inline("report", "--format", "json", "--figures", "figures")
+    assert code == 0, error
+    found = {path.name: path.read_bytes()[:4] for path in (runs / "figures").iterdir()}
+    assert found == {
+        **{f"{name}.png": b"\x89PNG" for name in ("curves", "memory", "matrices")},
+        **{f"{name}.pdf": b"%PDF" for name in ("curves", "memory", "matrices")},
+    }
+
+
+def test_the_suffix_chooses_the_format(inline, runs):
+    for name, start in (("t.md", "**"), ("t.tex", "%"), ("t.json", "{"), ("t.txt", "Accuracy")):
+        assert inline("report", "--out", name)[0] == 0
+        assert (runs / name).read_text().startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["report", "nowhere"], 1, "not a directory"),
+        (["report", "--format", "word"], 2, "invalid choice"),
+        (["report", "--out", "no/such/t.md"], 2, "there is no directory"),
+        (["report", "--by", "speed"], 2, "no such setting"),
+    ],
+)
+def test_a_mistake_is_one_line(inline, runs, arguments, code, sentence):
+    found, _, error = inline(*arguments)
+    assert found == code
+    assert sentence in error
+    assert error.count("\n") == 1
+
+
+def test_ls_runs_tells_state_progress_and_accuracy(inline, runs):
+    late = write_run(runs / "outputs", "mer", 0, state="running", folder="mer-late")
+    (late / "run.log").write_text("task 1/3 learned in 2 s\ntask 2/3 learned in 2 s\n")
+    (runs / "outputs" / "broken").mkdir()
+    (runs / "outputs" / "broken" / "status.json").write_text("{")
+    code, out, _ = inline("ls", "runs")
+    assert code == 0
+    assert re.search(r"running +– .*mer-late +task 2/3", out)
+    assert re.search(r"finished +0\.4000 .*single-seed2", out)
+    assert re.search(r"failed .*no data", out)
+    assert re.search(r"unknown .*broken +status\.json", out)
+    assert "12 runs: 9 finished" in out
+
+
+def test_ls_runs_below_nothing(inline, tmp_path):
+    (tmp_path / "outputs").mkdir()
+    assert "0 runs" in inline("ls", "runs")[1]
+    code, _, error = inline("ls", "runs", "nowhere")
+    assert code == 1
+    assert "not a directory" in error
