@@ -1,0 +1,5 @@
+import sys
+
+from cl_bench.cli import main
+
+sys.exit(main())

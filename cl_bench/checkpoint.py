@@ -1,0 +1,159 @@
+"""What a run keeps while it learns, so that it can be taken up again to the bit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+import cl_bench
+from cl_bench.config import CheckpointSettings
+from cl_bench.errors import RunError
+from cl_bench.state import read_state, write_state
+
+log = logging.getLogger("cl_bench")
+
+FILE = "checkpoint.safetensors"
+SHARE = 50  # a checkpoint is due after this many times the time that the last one took: 2%
+FIRST_COST = 0.02  # seconds, assumed before one has been measured
+
+
+class Course(BaseModel):
+    """How far a run has come.
+
+    ``rows`` of the accuracy matrix and ``timings`` begin with the untrained network; ``batch``
+    counts the batches observed of the task that follows the last row, ``seconds`` those spent
+    on them. ``total`` are the seconds of all ``sessions`` before this one and, in a checkpoint,
+    of this one too.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+    rows: list[list[float]] = []
+    timings: list[dict[str, int | float]] = []
+    batch: int = Field(0, ge=0)
+    seconds: float = 0.0
+    total: float = 0.0
+    sessions: int = Field(0, ge=0)
+    _began: float = PrivateAttr(default_factory=time.perf_counter)
+
+    @property
+    def seconds_total(self) -> float:
+        """Seconds of the whole run so far."""
+        return self.total + time.perf_counter() - self._began
+
+    def continued(self, began: float) -> Course:
+        """The course of one more session, which began at ``began`` (``time.perf_counter``)."""
+        course = self.model_copy(update={"sessions": self.sessions + 1})
+        course._began = began
+        return course
+
+
+class Checkpoint:
+    """The checkpoint of the run in ``directory``.
+
+    ``stamp`` is what the run's state depends on: a checkpoint with another one is not continued.
+    ``setting`` is what its last digits may depend on (device, threads): a change is told.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        settings: CheckpointSettings,
+        stamp: dict[str, Any],
+        setting: dict[str, Any],
+    ) -> None:
+        self.path = directory / FILE
+        self.settings = settings
+        self.stamp = {"checkpoint of": "a run", **stamp}
+        self.setting = setting
+        self._cost = FIRST_COST
+        self._last = time.perf_counter()
+
+    def load(self) -> tuple[Any, Course] | None:
+        """State and course to continue from; None if there is none.
+
+        ``ValueError`` with the reason if there is one that cannot be used.
+        """
+        try:
+            state, facts = read_state(self.path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ValueError(error.strerror) from None
+        found, setting = facts.get("stamp"), facts.get("setting")
+        if not isinstance(found, dict):
+            raise ValueError("it does not say what it belongs to")
+        if different := [key for key in self.stamp if found.get(key) != self.stamp[key]]:
+            raise ValueError(f"it belongs to another {' and '.join(different)}")
+        course = Course.model_validate(facts.get("course"))
+        if setting != self.setting:
+            log.warning(
+                "continuing with %s what was begun with %s: the last digits may differ from those "
+                "of an uninterrupted run",
+                self.setting,
+                setting,
+            )
+        return state, course
+
+    def due(self, task_ended: bool) -> bool:
+        """Whether to save now: at a task's end or after ``every`` seconds, at 2% of the time."""
+        waited = time.perf_counter() - self._last
+        return self.settings.every == 0 or (
+            (task_ended or waited >= self.settings.every) and waited >= SHARE * self._cost
+        )
+
+    def save(self, state: Any, course: Course) -> None:
+        """Write the checkpoint; a disk that does not take it costs a warning, not the run."""
+        began = time.perf_counter()
+        values = course.model_copy(update={"total": course.seconds_total}).model_dump()
+        facts = {"stamp": self.stamp, "setting": self.setting, "course": values}
+        try:
+            write_state(self.path, state, facts)
+        except OSError as error:
+            log.warning("%s cannot be written: %s", self.path, error.strerror)
+        self._last = time.perf_counter()
+        self._cost = self._last - began
+
+    def set_aside(self, reason: object) -> None:
+        """Move an unusable checkpoint out of the way, under a name that is told."""
+        number = 1
+        while (aside := self.path.with_name(f"{FILE}.unusable{number}")).exists():
+            number += 1
+        try:
+            self.path.rename(aside)
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be moved away: {error.strerror}") from None
+        log.warning(
+            "%s cannot be continued: %s; it is set aside as %s and the run starts over",
+            self.path, " ".join(str(reason).split()), aside.name,
+        )  # fmt: skip
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+def stamp(identity: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint must share with the run that continues it, as plain JSON values."""
+    return {
+        "configuration": json.loads(json.dumps(identity)),
+        "version of cl-bench": code_sha256(),
+        "version of torch": torch.__version__,
+    }
+
+
+@cache
+def code_sha256() -> str:
+    """sha256 of the package's source files."""
+    root = Path(cl_bench.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()

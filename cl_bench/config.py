@@ -1,0 +1,146 @@
+"""Typed configuration: what may be set, in which range, and a hint for what was misspelt.
+
+Imports no torch. A section such as ``method`` is checked against the ``Settings`` of the class it
+names, so that a new method declares its own options in its own file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cl_bench.errors import UsageError
+
+
+class Settings(BaseModel):
+    """Base of all typed sections: exact types, finite numbers, no unknown keys, read-only."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+
+class Section(Settings):
+    """A choice of a group; ``implementation`` names the class's file where it is not ``name``."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    implementation: str | None = None
+
+    @property
+    def file(self) -> str:
+        return self.implementation or self.name
+
+
+class DeviceSettings(Settings):
+    """``threads``: CPU threads that one run may use; None for its share of the cores."""
+
+    name: Literal["auto", "cpu", "cuda"]
+    threads: int | None = Field(ge=1, le=1024)
+
+
+class CheckpointSettings(Settings):
+    """``every``: seconds between checkpoints within a task, 0 for one after every batch.
+
+    ``keep``: leave the last one in the directory of a finished run.
+    """
+
+    every: float = Field(ge=0)
+    keep: bool
+
+
+class RunConfig(Settings):
+    """A composed run. The four open sections are checked by the classes they name."""
+
+    method: dict[str, Any]
+    dataset: dict[str, Any]
+    model: dict[str, Any]
+    memory: dict[str, Any]
+    device: DeviceSettings
+    checkpoint: CheckpointSettings
+    seed: int = Field(ge=0, lt=2**63)
+    outputs: str = Field(min_length=1)
+    force: bool
+    quiet: bool
+    plots: bool
+    # with a default: the configs of runs that were recorded before there were trackers lack it
+    tracker: dict[str, Any] = {"name": "none"}
+
+    def identity(self) -> dict[str, Any]:
+        """The part that determines the run's result."""
+        return {key: getattr(self, key) for key in ("method", "dataset", "model", "memory", "seed")}
+
+    def fingerprint(self) -> str:
+        """Eight hex digits of the sha256 of what determines the run's result."""
+        text = json.dumps(self.identity(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def directory_name(self) -> str:
+        """Readable choices, then the fingerprint that tells apart what they do not show."""
+        memory, size = self.memory["name"], self.memory.get("size")
+        parts = [self.method["name"], self.dataset["name"], self.model["name"]]
+        if memory != "none":
+            # a size that is no number is refused later, and must not lead out of `outputs` before
+            parts.append(f"{memory}{size if isinstance(size, int) else ''}")
+        return "-".join([*parts, f"seed{self.seed}", self.fingerprint()])
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def check(values: dict[str, Any], schema: type[S], prefix: str = "") -> S:
+    """``values`` as a ``schema``; a :class:`UsageError` of one line if they do not fit."""
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        raise UsageError("; ".join(_sentences(error, schema, prefix))) from None
+
+
+def check_run(values: dict[str, Any]) -> RunConfig:
+    """The composed config as a :class:`RunConfig`, sections still open."""
+    if isinstance(memory := values.get("memory"), dict) and memory.get("name") == "none":
+        # a size without a memory means nothing, and must not make two runs out of one
+        values = {**values, "memory": {**memory, "size": 0}}
+    cfg = check(values, RunConfig)
+    for group in ("method", "dataset", "model", "memory", "tracker"):
+        named = {key: getattr(cfg, group).get(key) for key in ("name", "implementation")}
+        check(named, Section, group)
+    return cfg
+
+
+def similar(word: str, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` when a known word is close, else an empty string."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.55)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def _sentences(error: ValidationError, schema: type[BaseModel], prefix: str) -> list[str]:
+    sentences = []
+    for item in error.errors(include_url=False):
+        path = [str(part) for part in item["loc"] if part != "[key]"]
+        key = ".".join([prefix, *path] if prefix else path)
+        if item["type"] == "extra_forbidden":
+            known = _fields_at(schema, path[:-1])
+            sentences.append(
+                f"{key}: no such option{similar(path[-1], known)} (options: {', '.join(known)})"
+            )
+        elif item["type"] == "missing":
+            sentences.append(f"{key}: is missing; give it a value")
+        else:
+            got = item["input"]
+            reason = item["msg"].removeprefix("Input ").removeprefix("Value error, ")
+            sentences.append(f"{key}={got}: {reason}")
+    return sentences
+
+
+def _fields_at(schema: type[BaseModel], path: list[str]) -> list[str]:
+    for part in path:
+        annotation = schema.model_fields[part].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        schema = annotation
+    return list(schema.model_fields)

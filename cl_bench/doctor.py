@@ -1,0 +1,209 @@
+"""``cl-bench doctor``: whether this machine can run what one asks of it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import cl_bench
+from cl_bench.errors import UsageError
+
+# what the package cannot do without, what makes it better, and what launches or tracks runs
+NEEDED = (
+    "torch", "numpy", "hydra-core", "omegaconf", "pydantic", "quadprog", "pandas", "scipy",
+    "rich", "jinja2", "filelock", "platformdirs", "scikit-learn",
+)  # fmt: skip
+EXTRAS = {
+    "plot": ("matplotlib",),
+    "fast": ("numba",),
+    "tensorboard": ("tensorboard",),
+    "mlflow": ("mlflow",),
+    "wandb": ("wandb",),
+}
+LAUNCHERS = {
+    "joblib": "hydra-joblib-launcher",
+    "submitit": "hydra-submitit-launcher",
+    "ray": "hydra-ray-launcher",
+}
+ROOM = 2**30  # bytes of free space below which a word of warning is due
+
+
+class Finding(NamedTuple):
+    """``level``: ok, info (an option that is not there), warning, or problem (exit code 1)."""
+
+    level: str
+    what: str
+    detail: str
+
+
+def examine(outputs: Path) -> list[Finding]:
+    """All checks; none of them changes anything or uses the network."""
+    checks: tuple[Callable[[], list[Finding]], ...] = (
+        _versions,
+        _devices,
+        _data,
+        lambda: _directories(outputs),
+        _extras,
+    )
+    return [finding for check in checks for finding in check()]
+
+
+def _versions() -> list[Finding]:
+    wanted = sys.version_info >= (3, 11)
+    found = [
+        Finding("ok", "cl-bench", cl_bench.__version__),
+        Finding(
+            "ok" if wanted else "problem",
+            "Python",
+            platform.python_version() + ("" if wanted else "; 3.11 or later is needed"),
+        ),
+    ]
+    missing = [name for name in NEEDED if _version(name) is None]
+    there = ", ".join(f"{name} {_version(name)}" for name in NEEDED if name not in missing)
+    found.append(Finding("ok", "packages", there))
+    if missing:
+        names = ", ".join(missing)
+        found.append(Finding("problem", "packages", f"missing: {names}; pip install cl-bench"))
+    return found
+
+
+def _devices() -> list[Finding]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    asked = os.environ.get("OMP_NUM_THREADS")
+    words = f"{cores} of {os.cpu_count()} cores" + (f", OMP_NUM_THREADS={asked}" if asked else "")
+    found = [Finding("ok", "CPU", words)]
+    try:
+        import torch
+    except ImportError as error:
+        return [*found, Finding("problem", "PyTorch", f"cannot be imported: {error}")]
+    except OSError as error:  # a broken shared library
+        return [*found, Finding("problem", "PyTorch", f"cannot be loaded: {error}")]
+    found.append(
+        Finding("ok", "PyTorch", f"{torch.__version__}, {torch.get_num_threads()} threads")
+    )
+    if not torch.cuda.is_available():
+        why = "built for the CPU" if torch.version.cuda is None else "no usable GPU or driver"
+        return [*found, Finding("info", "CUDA", f"not available ({why}); runs use the CPU")]
+    for index in range(torch.cuda.device_count()):
+        free, total = torch.cuda.mem_get_info(index)
+        words = f"{torch.cuda.get_device_name(index)}, {free >> 20} of {total >> 20} MiB free"
+        found.append(Finding("ok", f"cuda:{index}", words))
+    return found
+
+
+def _data() -> list[Finding]:
+    from cl_bench.datasets import SOURCES, cache
+
+    place = cache.cache_dir()
+    found = [Finding("ok", "data cache", str(place))]
+    for name, module in SOURCES.items():
+        if module == "digits":
+            found.append(Finding("ok", "data digits", "comes with scikit-learn"))
+            continue
+        source = importlib.import_module(f"cl_bench.datasets.{module}")
+        files = getattr(source, "FILES", None) or tuple(source.SHA256)
+        there = all(_cached(place / name / file) for file in files)
+        words = f"{place / name}" if there else "not here; fetched on first use"
+        found.append(Finding("ok" if there else "info", f"data {name}", words))
+    return found
+
+
+def _cached(path: Path) -> bool:
+    return path.is_file() or path.with_name(f"{path.name}.gz").is_file()
+
+
+def _directories(outputs: Path) -> list[Finding]:
+    from cl_bench.datasets import cache
+
+    found = []
+    for what, path in (("outputs", outputs), ("data cache", cache.cache_dir())):
+        problem = _unwritable(path)
+        if problem:
+            found.append(Finding("problem", what, f"{path}: {problem}"))
+            continue
+        free = shutil.disk_usage(_existing(path)).free
+        level = "ok" if free > ROOM else "warning"
+        found.append(Finding(level, what, f"{path} is writable, {free >> 20} MiB free"))
+    return found
+
+
+def _unwritable(path: Path) -> str | None:
+    """Why files cannot be made in ``path``, or where it would be made; None if they can."""
+    place = _existing(path)
+    if not place.is_dir():
+        return f"{place} is not a directory"
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            return None
+    except OSError as error:
+        return f"not writable ({error.strerror})"
+
+
+def _existing(path: Path) -> Path:
+    path = path.expanduser().absolute()
+    return next(p for p in (path, *path.parents) if p.exists())
+
+
+def _extras() -> list[Finding]:
+    found = []
+    for extra, modules in EXTRAS.items():
+        missing = [name for name in modules if importlib.util.find_spec(name) is None]
+        words = f"not installed; pip install 'cl-bench[{extra}]'"
+        there = ", ".join(f"{name} {_version(name) or ''}".strip() for name in modules)
+        found.append(Finding("info" if missing else "ok", extra, words if missing else there))
+    for launcher, package in LAUNCHERS.items():
+        version = _version(package)
+        words = (
+            f"{package} {version}"
+            if version
+            else f"not installed; pip install 'cl-bench[{launcher}]'"
+        )
+        found.append(Finding("ok" if version else "info", f"launcher {launcher}", words))
+    for command in ("sbatch", "git"):
+        place = shutil.which(command)
+        found.append(Finding("ok" if place else "info", command, place or "not found"))
+    return found
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def main(arguments: list[str]) -> int:
+    """Print all findings; 1 if one of them is a problem."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    outputs = Path("outputs")
+    for word in arguments:
+        key, _, value = word.partition("=")
+        if key != "outputs" or not value:
+            raise UsageError(f"doctor {word}: the only option is outputs=DIR")
+        outputs = Path(value)
+    findings = examine(outputs)
+    signs = {"ok": "✓", "info": "·", "warning": "!", "problem": "✗"}
+    styles = {"ok": "green", "info": "dim", "warning": "yellow", "problem": "bold red"}
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for level, what, detail in findings:
+        table.add_row(Text(signs[level], styles[level]), what, Text(detail))
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    console.print(table)
+    problems = sum(finding.level == "problem" for finding in findings)
+    console.print(f"{problems} problems" if problems else "no problems")
+    return 1 if problems else 0

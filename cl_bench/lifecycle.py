@@ -1,0 +1,219 @@
+"""The life of one run in its directory: locked, taken up where it was left, recorded."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cl_bench import metrics
+from cl_bench.checkpoint import Checkpoint, Course, stamp
+from cl_bench.config import RunConfig
+from cl_bench.errors import Diverged, RunError, UsageError
+from cl_bench.results import environment
+from cl_bench.results.progress import Progress
+from cl_bench.results.record import RunRecord
+from cl_bench.runner import Run, learn, prepare
+from cl_bench.state import write_state
+
+log = logging.getLogger("cl_bench")
+
+MODEL = "model.safetensors"  # all state of the method that learned, for predictions
+MODEL_FORMAT = 1
+
+
+def execute(cfg: RunConfig, directory: Path, show_bar: bool, sweep: str | None = None) -> None:
+    """Carry out the run, or the rest of it, and leave its record in ``directory``.
+
+    ``sweep`` names the sweep that it is a part of; there, a run that cannot even begin leaves the
+    reason in its directory, so that a table of the sweep can tell it.
+    """
+    began = time.perf_counter()
+    record = RunRecord(directory, sweep)
+    try:
+        run = prepare(cfg)
+    except (UsageError, RunError) as error:
+        if sweep is not None:
+            with record.writing():
+                record.start(cfg.model_dump(mode="json"))
+                record.mark("failed", str(error))
+        raise
+    with record.writing():
+        if record.finished and not cfg.force:  # by another process, since this one began
+            log.warning("%s is finished already; force=true runs it again", directory)
+            return
+        with _log_file(directory / "run.log", "w" if cfg.force else "a"), _failures_told(record):
+            record.start(cfg.model_dump(mode="json"))
+            log.info("%s on %s", directory.name, run.device)
+            _run(run, record, began, show_bar)
+
+
+@contextmanager
+def _failures_told(record: RunRecord) -> Iterator[None]:
+    """However the block ends, the directory tells it; what nobody foresaw also in the log."""
+    state, message = "failed", ""
+    try:
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit) as error:
+            state = _state_after(error)
+            raise
+        except (RunError, UsageError, OSError) as error:
+            state = _state_after(error)
+            message = str(error)
+            raise
+        except Exception as error:  # a defect: the traceback belongs in the log, not on a terminal
+            message = f"unexpected {type(error).__name__}: {error}"
+            told = f"{message}; the traceback is in {record.directory / 'run.log'}"
+            log.debug("the run failed", exc_info=True)
+            raise RunError(told) from error
+    except BaseException:
+        log.debug("%s %s", state, message)
+        with suppress(OSError):  # a full disk has its own message already
+            if not record.finished:  # an interrupt can come just after
+                record.mark(state, message)
+        raise
+
+
+def _state_after(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        return "interrupted"
+    return "diverged" if isinstance(error, Diverged) else "failed"
+
+
+@contextmanager
+def _tracked(run: Run, directory: Path) -> Iterator[None]:
+    """The run's tracker sees it begin and, should it come to that, break off."""
+    run.tracker.begin(directory, run.cfg.model_dump(mode="json"))
+    try:
+        yield
+    except BaseException as error:
+        run.tracker.end(_state_after(error), {})
+        raise
+
+
+def _run(run: Run, record: RunRecord, began: float, show_bar: bool) -> None:
+    checkpoint = Checkpoint(
+        record.directory,
+        run.cfg.checkpoint,
+        stamp(run.cfg.identity()),
+        {"device": run.device.type, "threads": torch.get_num_threads()},
+    )
+    if run.cfg.force:
+        checkpoint.remove()
+    run, course = _take_up(run, checkpoint)
+    course = course.continued(began)
+    batches = sum(map(run.stream.batches, run.stream.tasks))
+    with (
+        _tracked(run, record.directory),
+        Progress(len(run.stream.tasks), batches, show_bar) as progress,
+    ):
+        if (learned := len(course.rows) - 1) > 0:
+            seconds = [row["seconds_train"] + row["seconds_eval"] for row in course.timings[1:]]
+            progress.resume(seconds, sum(course.rows[-1][:learned]) / learned)
+        learn(run, progress, checkpoint, course)
+    _record(run, course, record)
+    if not run.cfg.checkpoint.keep:
+        checkpoint.remove()
+
+
+def _take_up(run: Run, checkpoint: Checkpoint) -> tuple[Run, Course]:
+    """The run where its checkpoint left it; from the beginning if there is none to be used."""
+    try:
+        found = checkpoint.load()
+        if found is None:
+            return run, Course()
+        state, course = found
+        tasks = run.stream.tasks
+        learned = len(course.rows) - 1
+        if not 0 <= learned <= len(tasks) or any(len(row) != len(tasks) for row in course.rows):
+            raise ValueError("its accuracy matrix does not fit")
+        run.method.load_state_dict(state)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:
+        # whatever a foreign file makes of the state's own loading, the run must start from fresh
+        checkpoint.set_aside(error if isinstance(error, ValueError) else repr(error))
+        return prepare(run.cfg), Course()
+    log.info(
+        "continued after task %d/%d and %d batches of the next", learned, len(tasks), course.batch
+    )
+    return run, course
+
+
+def _record(run: Run, course: Course, record: RunRecord) -> None:
+    stream, method, matrix = run.stream, run.method, np.array(course.rows)
+    facts = environment.describe(_device_name(run.device), torch.get_num_threads())
+    facts["sessions"] = course.sessions
+    facts["dataset"] = {
+        "name": stream.data.name,
+        "sha256": stream.data.sha256,
+        "origin": stream.data.origin,
+    }
+    facts["stream_sha256"] = stream.checksum()
+    values: dict[str, Any] = {
+        **metrics.summarize(matrix),
+        **method.metrics(),
+        "parameters": method.parameters,
+        "memory_bytes": run.memory.bytes if run.memory is not None else 0,
+        "samples": sum(stream.samples(task) for task in stream.tasks),
+        "seconds_train": sum(row["seconds_train"] for row in course.timings),
+        "seconds_eval": sum(row["seconds_eval"] for row in course.timings),
+        "seconds_total": course.seconds_total,
+        "peak_rss_bytes": environment.peak_rss_bytes(),
+    }
+    if run.device.type == "cuda":
+        values["peak_gpu_bytes"] = torch.cuda.max_memory_allocated()
+    names = [task.name for task in stream.tasks]
+    record.write(names, matrix, values, facts, method.diagnostics(), course.timings)
+    write_state(record.directory / MODEL, method.state_dict(), {"model": MODEL_FORMAT})
+    _describe(record.directory, run.cfg)
+    record.mark("finished")
+    run.tracker.end("finished", values)
+    log.info("finished in %.1f s: ACC %.4f", values["seconds_total"], values["acc"])
+
+
+def _describe(directory: Path, cfg: RunConfig) -> None:
+    from cl_bench.results import plots, tables
+
+    tables.write_markdown(directory)
+    if cfg.plots:
+        plots.write_pictures(directory)
+
+
+class _LogFile(logging.StreamHandler):
+    """Lines appended to a file that is not a link; a full disk costs lines, not the run."""
+
+    def __init__(self, path: Path, mode: str) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if mode == "w" else os.O_APPEND)
+        # the directory may be one that others can write to: a link in it leads nowhere
+        super().__init__(os.fdopen(os.open(path, flags | os.O_NOFOLLOW, 0o666), mode))
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say nothing: what is told here is told on stderr too."""
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self.stream.close()
+        super().close()
+
+
+@contextmanager
+def _log_file(path: Path, mode: str) -> Iterator[None]:
+    handler = _LogFile(path, mode)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

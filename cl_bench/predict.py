@@ -1,0 +1,138 @@
+"""``cl-bench predict``: the classes that a finished run's model gives to new inputs."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cl_bench.errors import RunError, UsageError
+from cl_bench.files import write_atomic
+from cl_bench.results.report import Parser
+from cl_bench.results.scan import Damaged, clean, read_status, read_yaml
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cl_bench.runner import Run
+
+MODEL = "model.safetensors"
+
+
+def parser() -> argparse.ArgumentParser:
+    found = Parser(
+        prog="cl-bench predict",
+        description="Class ids for the images x of a .npz file, uint8 (n, ...) or floats in "
+        "[0, 1], as the datasets have them: the task's own transform is applied. With labels y "
+        "the accuracy is told.",
+        allow_abbrev=False,
+    )
+    found.add_argument("run", type=Path, metavar="RUN", help="directory of a finished run")
+    found.add_argument("input", type=Path, metavar="INPUT.npz")
+    found.add_argument("--task", type=int, metavar="N", help="task of the inputs, from 1; the last")
+    found.add_argument("--out", type=Path, default=Path("predictions.npz"), metavar="FILE")
+    return found
+
+
+def main(arguments: list[str]) -> None:
+    options = parser().parse_args(arguments)
+    x, y = read_input(options.input)
+    run = load(options.run)
+    task = len(run.stream.tasks) if options.task is None else options.task
+    classes = predict(run, x, task)
+    content = io.BytesIO()
+    import numpy as np
+
+    np.savez(content, y=classes, task=task)
+    write_atomic(options.out, content.getvalue())
+    if y is not None:
+        print(f"accuracy {float((classes == y).mean()):.4f} on {len(y)} samples of task {task}")
+    print(options.out)
+
+
+def load(directory: Path) -> Run:
+    """The run as it stood when it had finished; its dataset is fetched if it is not here.
+
+    Nothing of the directory is executed: the config names choices of this package, and the model
+    is numbers.
+    """
+    state, message, _ = read_status(directory)
+    if state != "finished":
+        reason = f"{state}: {message}" if message else state
+        raise RunError(f"{directory} is not a finished run ({reason})")
+    try:
+        values = read_yaml(directory / "config.yaml")
+    except Damaged as error:
+        raise RunError(f"{directory}: {error}") from None
+    from cl_bench.config import check_run
+    from cl_bench.runner import prepare
+    from cl_bench.state import read_state
+
+    run = prepare(check_run({**values, "tracker": {"name": "none"}}))
+    try:
+        saved, _ = read_state(directory / MODEL)
+        run.method.load_state_dict(saved)
+    except FileNotFoundError:
+        raise RunError(f"{directory} has no {MODEL}; run it again with force=true") from None
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:
+        # whatever a foreign file makes of the state's own loading
+        raise RunError(f"{directory / MODEL} cannot be used: {clean(error)}") from None
+    for task in run.stream.tasks:
+        run.scenario.begin_task(task)
+    return run
+
+
+def predict(run: Run, x: np.ndarray, task: int) -> np.ndarray:
+    """Class ids int64 (n,) for images x uint8 (n, *image_shape) of the task number ``task``."""
+    import numpy as np
+    import torch
+
+    from cl_bench.streams.base import EVALUATION_BATCH
+    from cl_bench.streams.split import Split
+
+    tasks = run.stream.tasks
+    if not 1 <= task <= len(tasks):
+        raise UsageError(f"--task {task}: the run has the tasks 1 to {len(tasks)}")
+    shape = run.stream.train.images.shape[1:]
+    if x.shape[1:] != tuple(shape):
+        wanted = ", ".join(map(str, shape))
+        raise UsageError(f"x has the shape {x.shape}, the run needs (n, {wanted})")
+    chosen = tasks[task - 1]
+    split = Split(x, np.zeros(len(x), dtype=np.int64), run.device)
+    run.method.train(False)
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(x), EVALUATION_BATCH):
+            inputs = chosen.transform(split, slice(start, start + EVALUATION_BATCH))
+            logits = run.method.logits(inputs, chosen)
+            found.append(run.scenario.mask(logits, chosen.index).argmax(1).cpu())
+    return torch.cat(found).numpy()
+
+
+def read_input(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """x as uint8 and, if there, y as int64, of a file that is read without pickle."""
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if "x" not in archive:
+                raise UsageError(f"{path}: has no array x")
+            x = archive["x"]
+            y = archive.get("y")
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file") from None
+    except (OSError, ValueError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        raise UsageError(f"{path}: cannot be read as a file of plain arrays: {error}") from None
+    if x.ndim < 2 or len(x) == 0:
+        raise UsageError(f"{path}: x must be images (n, ...), it has the shape {x.shape}")
+    if y is not None and (y.shape != (len(x),) or y.dtype.kind not in "iu"):
+        raise UsageError(f"{path}: y must be one whole number for each of the {len(x)} images")
+    if x.dtype.kind == "f":
+        if not ((x >= 0) & (x <= 1)).all():
+            raise UsageError(f"{path}: x has floats outside of [0, 1]")
+        x = np.rint(x * 255).astype(np.uint8)
+    if x.dtype != np.uint8:
+        raise UsageError(f"{path}: x is {x.dtype}; it must be uint8 or floats in [0, 1]")
+    return x, None if y is None else y.astype(np.int64)
