@@ -1,0 +1,90 @@
+"""Shared by all tests: the command line as a user runs it, and small things to run it on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cl_bench.datasets import Arrays
+
+ROOT = Path(__file__).parent.parent
+DIGITS = "dataset=digits_permutations"
+
+# a small stream of permutations, as the section `dataset` of a config
+STREAM = {
+    "name": "p", "source": "tiny", "path": None, "stream": "permutations", "scenario": "domain",
+    "tasks": 3, "samples_per_task": 20, "batch_size": 5, "epochs": 1, "validation": 0.0,
+    "blur": 0.0, "order": None, "order_seed": None, "tune_tasks": 0, "phase": "learn", "seed": 0,
+}  # fmt: skip
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell that runs the tests in the background has their children ignore Ctrl-C too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+torch.set_num_threads(1)  # the tests themselves run in parallel
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
+    """Run ``cl-bench`` with arguments in an empty directory, stdout and stderr captured."""
+
+    def run(*arguments: str, env: dict[str, str] | None = None, cwd: Path = tmp_path):
+        return subprocess.run(
+            [sys.executable, "-m", "cl_bench", *arguments],
+            cwd=cwd,
+            env=environment(env),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            stdin=subprocess.DEVNULL,
+        )
+
+    return run
+
+
+@pytest.fixture
+def inline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+    """The same in this process, for what needs no fresh start: (exit code, stdout, stderr)."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    from cl_bench.cli import main
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["cl-bench"])
+        GlobalHydra.instance().clear()
+        code = main(list(arguments))
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
+    """An environment in which a child process imports this checkout and keeps to one thread."""
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, **(extra or {})}
+
+
+@pytest.fixture
+def tiny() -> Arrays:
+    """60 + 30 random 4x4 images of 3 classes."""
+    draw = np.random.default_rng(0)
+    return Arrays(
+        "tiny",
+        draw.integers(0, 256, (60, 4, 4), dtype=np.uint8),
+        draw.integers(0, 3, 60),
+        draw.integers(0, 256, (30, 4, 4), dtype=np.uint8),
+        draw.integers(0, 3, 30),
+        3,
+        "0" * 64,
+        "a test",
+    )

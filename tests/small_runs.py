@@ -1,0 +1,35 @@
+"""Runs of a second, for the tests of what happens to runs: every method that conf/ offers."""
+
+from __future__ import annotations
+
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from cl_bench.config import RunConfig, check_run
+from cl_bench.listing import conf_dir
+
+METHODS = sorted(path.stem for path in (conf_dir() / "method").glob("*.yaml"))
+SMALL = (
+    "dataset.tasks=3", "dataset.samples_per_task=60", "device=cpu", "device.threads=1",
+    "plots=false", "checkpoint.every=0", "quiet=true", "model.hidden=[12,9]",
+)  # fmt: skip
+NEEDS_CLASSES = ("icarl",)
+HAVE_A_MEMORY = ("agem", "er", "gem", "mer")
+
+
+def small(method: str, *more: str) -> list[str]:
+    """The command line of a small run of ``method``; later overrides win."""
+    stream = ["dataset=digits_permutations"]
+    if method in NEEDS_CLASSES:
+        stream = ["dataset=digits_split", "dataset.tasks=5"]
+    memory = ["memory.size=30"] if method in (*NEEDS_CLASSES, *HAVE_A_MEMORY) else []
+    if method == "mer":
+        memory += ["method.replay=4", "method.batches=2"]
+    return [f"method={method}", *SMALL, *stream, *memory, *more]
+
+
+def config_of(arguments: list[str]) -> RunConfig:
+    """The checked config that a command line composes."""
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        composed = compose("config", arguments)
+    return check_run(OmegaConf.to_container(composed, resolve=True))

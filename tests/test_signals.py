@@ -1,0 +1,64 @@
+import os
+import signal
+
+import pytest
+
+from cl_bench.signals import deferred, interrupt, terminated_like_interrupted
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    for number, handler in old.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_block_goes_on_until_its_state_is_whole(number):
+    steps = []
+
+    def work():
+        with deferred() as request:
+            os.kill(os.getpid(), number)
+            steps.append(request.made)
+
+    with terminated_like_interrupted():
+        with pytest.raises(KeyboardInterrupt):
+            work()
+        assert signal.getsignal(signal.SIGTERM) is interrupt
+    assert steps == [True]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_second_signal_does_not_wait():
+    steps = []
+
+    def work():
+        with deferred():
+            for step in ("one", "two"):
+                os.kill(os.getpid(), signal.SIGINT)
+                steps.append(step)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert steps == ["one"]
+
+
+def test_ignored_signals_stay_ignored():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as nohup leaves it
+    with deferred() as request:
+        os.kill(os.getpid(), signal.SIGINT)
+    assert not request.made
+
+
+def test_a_launchers_own_handler_stays():
+    seen = []
+    signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
+    with terminated_like_interrupted(), deferred() as request:
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert seen == [signal.SIGTERM]
+    assert not request.made

@@ -1,0 +1,154 @@
+"""Sweeps: the same numbers by every launcher, failures that are told and stop nobody."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import DIGITS, environment
+
+from cl_bench import sweep
+from cl_bench.errors import UsageError
+
+TINY = (DIGITS, "dataset.tasks=2", "dataset.samples_per_task=60", "plots=false", "device.threads=1",
+        "model.hidden=[12]", "-q")  # fmt: skip
+SWEPT = ("-m", "method=single", "method.lr=1e30,0.1,-1", "seed=0,1")
+
+
+def results(outputs: Path) -> dict[str, tuple[str, bytes | None]]:
+    """State and accuracies of every run."""
+    found = {}
+    for path in sorted(outputs.glob("*/status.json")):
+        table = path.parent / "accuracy.csv"
+        content = table.read_bytes() if table.exists() else None
+        found[path.parent.name] = json.loads(path.read_text())["state"], content
+    return found
+
+
+@pytest.fixture(scope="module")
+def sequential(tmp_path_factory) -> Path:
+    """The sweep of this file, run one after the other."""
+    cwd = tmp_path_factory.mktemp("sequential")
+    done = launch(cwd)
+    check(done, cwd)
+    assert sorted(state for state, _ in results(cwd / "outputs").values()) == [
+        "diverged", "diverged", "failed", "failed", "finished", "finished",
+    ]  # fmt: skip
+    return cwd / "outputs"
+
+
+def launch(cwd: Path, *more: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "cl_bench", *SWEPT, *TINY, *more],
+        cwd=cwd, env=environment(), capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+def check(done: subprocess.CompletedProcess, cwd: Path) -> None:
+    """Two runs are printed, four are listed as failures with their reasons."""
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Warning" not in done.stderr
+    printed = [cwd / line for line in done.stdout.splitlines()]
+    assert len(printed) == 2
+    assert all((directory / "metrics.json").is_file() for directory in printed)
+    _, _, listed = done.stderr.partition("cl-bench: 4 of 6 runs failed:\n")
+    lines = listed.splitlines()
+    assert len(lines) == 4
+    assert sum("diverged: the parameters are no longer finite" in line for line in lines) == 2
+    assert sum("failed: method.lr=-1: should be greater than 0" in line for line in lines) == 2
+    for line in lines:
+        directory = cwd / "outputs" / line.split(":")[0].strip()
+        message = json.loads((directory / "status.json").read_text())["message"]
+        assert message in line
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_launchers_agree(tmp_path, sequential, launcher):
+    done = launch(tmp_path, f"hydra/launcher={launcher}")
+    check(done, tmp_path)
+    assert results(tmp_path / "outputs") == results(sequential)
+
+
+@pytest.mark.cluster
+def test_ray_agrees(tmp_path, sequential):
+    done = launch(tmp_path, "hydra/launcher=ray", "hydra.launcher.ray.init.num_cpus=2")
+    assert results(tmp_path / "outputs") == results(sequential)
+    assert done.returncode == 1
+    assert "cl-bench: 4 of 6 runs failed:" in done.stderr
+
+
+def test_a_good_sweep_leaves_its_runs_alone(inline, tmp_path):
+    code, out, err = inline("-m", "method=single", "seed=0,1", *TINY)
+    assert code == 0, err
+    names = {Path(line).name for line in out.splitlines()}
+    assert {path.name for path in (tmp_path / "outputs").iterdir()} == names
+    assert {path.name for path in tmp_path.iterdir()} == {"outputs"}
+
+
+def test_the_same_run_twice_in_a_sweep_is_done_once(cli, tmp_path):
+    # without a memory its size means nothing: three jobs, one run
+    done = cli("-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "method=single",
+               "memory.size=1,2,3", "dataset.epochs=20", *TINY)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(set(done.stdout.splitlines())) == 1
+    assert len(results(tmp_path / "outputs")) == 1
+
+
+def test_a_lost_worker_is_told_and_the_same_command_goes_on(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "cl_bench",
+        "-m",
+        "hydra/launcher=joblib",
+        "hydra.launcher.n_jobs=2",
+        "method=single",
+        "seed=0,1",
+        "checkpoint.every=0",
+        *TINY,
+    ]
+    long = [*command, "dataset.epochs=30"]  # fmt: skip
+    child = subprocess.Popen(
+        long, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    pid = None
+    while pid is None:
+        assert child.poll() is None, child.communicate()
+        time.sleep(0.01)
+        for path in tmp_path.glob("outputs/*/checkpoint.safetensors"):
+            pid = json.loads((path.parent / "status.json").read_text())["process"]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    _, stderr = child.communicate(timeout=120)
+    assert child.returncode == 1
+    assert "the launcher stopped" in stderr
+    assert "Traceback" not in stderr
+    again = subprocess.run(long, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert {state for state, _ in results(tmp_path / "outputs").values()} == {"finished"}
+    logs = [path.read_text() for path in tmp_path.glob("outputs/*/run.log")]
+    assert any("continued after" in log for log in logs)
+
+
+def test_a_missing_launcher_names_its_extra(monkeypatch):
+    monkeypatch.setitem(sweep.LAUNCHERS, "ray", ("hydra_plugins.not_there", "ray"))
+    with pytest.raises(UsageError, match=r"pip install 'cl-bench\[ray\]'"):
+        sweep.check_launcher(["-m", "hydra/launcher=ray"])
+    monkeypatch.setitem(sweep.LAUNCHERS, "ray", ("no_parent_either.not_there", "ray"))
+    with pytest.raises(UsageError, match=r"pip install 'cl-bench\[ray\]'"):
+        sweep.check_launcher(["hydra/launcher=ray"])
+    sweep.check_launcher(["-m", "hydra/launcher=basic", "method=gem"])
+
+
+def test_composition_errors_come_before_any_run(inline, tmp_path):
+    code, _, err = inline("-m", "method=single,gemm", *TINY)
+    assert code == 2
+    assert "did you mean 'gem'?" in err
+    assert not list(tmp_path.glob("outputs/*/status.json"))
