@@ -16,7 +16,7 @@ from cl_bench.errors import RunError, UsageError
 from cl_bench.help import print_help
 from cl_bench.job import os_sentence
 from cl_bench.listing import conf_dir, print_listing
-from cl_bench.signals import terminated_like_interrupted
+from cl_bench.signals import interrupts_kept, terminated_like_interrupted
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -140,7 +140,7 @@ def _compose_and_run(arguments: list[str]) -> int:
         return outcome
 
     try:
-        with terminated_like_interrupted():
+        with terminated_like_interrupted(), interrupts_kept():
             job()
     except (HydraException, OmegaConfBaseException) as error:
         mistake = UsageError(_explain(error, arguments))

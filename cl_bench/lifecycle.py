@@ -21,6 +21,7 @@ from cl_bench.results import environment
 from cl_bench.results.progress import Progress
 from cl_bench.results.record import RunRecord
 from cl_bench.runner import Run, learn, prepare
+from cl_bench.signals import interrupts_kept
 from cl_bench.state import write_state
 
 log = logging.getLogger("cl_bench")
@@ -61,7 +62,8 @@ def _failures_told(record: RunRecord) -> Iterator[None]:
     state, message = "failed", ""
     try:
         try:
-            yield
+            with interrupts_kept():
+                yield
         except (KeyboardInterrupt, SystemExit) as error:
             state = _state_after(error)
             raise

@@ -15,22 +15,47 @@ class Request:
     made = False
 
 
+# Raised while a library is being imported or calls back from C, the exception may come out as
+# another one (an ImportError, say): that an interrupt was asked for is remembered apart from it.
+_asked = Request()
+
+
 def interrupt(number: int, frame: FrameType | None) -> None:
     """Signal handler: as if Ctrl-C had been pressed."""
+    _asked.made = True
     raise KeyboardInterrupt
 
 
 @contextmanager
 def terminated_like_interrupted() -> Iterator[None]:
     """Within the block SIGTERM interrupts, unless whoever started the code handles it already."""
-    ours = _in_main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    # a signal that is ignored (nohup) or handled by a launcher keeps its meaning
+    defaults = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    ours = {
+        number: default
+        for number, default in defaults.items()
+        if _in_main_thread() and signal.getsignal(number) == default
+    }
     if ours:
-        signal.signal(signal.SIGTERM, interrupt)
+        _asked.made = False
+    for number in ours:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
-        if ours:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number, default in ours.items():
+            signal.signal(number, default)
+
+
+@contextmanager
+def interrupts_kept() -> Iterator[None]:
+    """Whatever exception an interrupt has become on its way, it leaves the block as itself."""
+    try:
+        yield
+    except Exception as error:
+        if _asked.made:
+            raise KeyboardInterrupt from error
+        raise
 
 
 @contextmanager
@@ -47,7 +72,6 @@ def deferred() -> Iterator[Request]:
             raise KeyboardInterrupt
         request.made = True
 
-    # a signal that is ignored (nohup) or handled by a launcher keeps its meaning
     ours = (signal.default_int_handler, interrupt)
     old = {
         number: handler

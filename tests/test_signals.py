@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from cl_bench.signals import deferred, interrupt, terminated_like_interrupted
+from cl_bench.signals import deferred, interrupt, interrupts_kept, terminated_like_interrupted
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +62,16 @@ def test_a_launchers_own_handler_stays():
         os.kill(os.getpid(), signal.SIGTERM)
     assert seen == [signal.SIGTERM]
     assert not request.made
+
+
+def test_an_interrupt_that_became_another_error_is_still_one():
+    def import_something():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise ImportError("as the import of an extension module does") from None
+
+    with terminated_like_interrupted(), pytest.raises(KeyboardInterrupt), interrupts_kept():
+        import_something()
+    with terminated_like_interrupted(), pytest.raises(ImportError), interrupts_kept():
+        raise ImportError("no signal came")

