@@ -69,6 +69,8 @@ class RunConfig(Settings):
     plots: bool
     # with a default: the configs of runs that were recorded before there were trackers lack it
     tracker: dict[str, Any] = {"name": "none"}
+    # what a paper reports for this run (+paper=...); says nothing about how it is done
+    recipe: dict[str, Any] | None = None
 
     def identity(self) -> dict[str, Any]:
         """The part that determines the run's result."""
