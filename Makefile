@@ -11,7 +11,8 @@ ARGS ?= method=gem dataset=mnist_permutations
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 PROJECT := pyproject.toml constraints.txt
 
-.PHONY: help install run test test-full test-cluster test-trackers lint format bench build clean
+.PHONY: help install run test test-full test-cluster test-trackers lint format bench reproduce-fast \
+  build clean
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  e.g. make run ARGS="method=single dataset=digits_permutations"'
@@ -52,6 +53,10 @@ format: $(VENV)/.dev ## format the code
 BENCHMARKS := startup job chain transforms step_time sweep
 bench: $(VENV)/.dev ## measure speed against the machine's own matrix products (about 6 minutes)
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python bench/$$name.py || exit 1; done
+
+reproduce-fast: $(VENV)/.run ## check that the fast recipes still give the committed numbers (under 10 minutes)
+	@dir=$$(mktemp -d) && cd $$dir && $(CURDIR)/$(BIN)/cl-bench reproduce --check $(CURDIR)/results \
+	  device=cpu device.threads=1; code=$$?; rm -rf $$dir; exit $$code
 
 build: $(VENV)/.dev ## build a wheel, install it in a fresh venv, run it from another directory
 	rm -rf dist .build-venv

@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command line; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     try:
-        own_help = arguments[:1] in (["report"], ["predict"])
+        own_help = arguments[:1] in (["report"], ["predict"], ["reproduce"])
         if ("--help" in arguments or arguments[:1] == ["-h"]) and not own_help:
             print_help()
             return 0
@@ -45,6 +45,10 @@ def main(argv: list[str] | None = None) -> int:
 
             predict(arguments[1:])
             return 0
+        if arguments[:1] == ["reproduce"]:
+            from cl_bench.reproduce.command import main as reproduce
+
+            return reproduce(arguments[1:], lambda words: _compose_and_run(_in_order(words)))
         if arguments[:1] == ["doctor"]:
             from cl_bench.doctor import main as doctor
 
@@ -172,6 +176,15 @@ def _explain(error: Exception, arguments: list[str]) -> str:
         hint = similar(name, options)
         return f"{group}={name}: no such choice{hint} (choose from {', '.join(options)})"
     text = _first_line(error)
+    if match := re.search(r"Could not find 'paper/([^']+)'", text):
+        from cl_bench.reproduce.recipe import recipe_names
+
+        return (
+            f"+paper={match[1]}: no such recipe{similar(match[1], recipe_names())} "
+            "(cl-bench reproduce --list shows all)"
+        )
+    if "Could not override 'paper'" in text:
+        return "paper: a recipe is added to the choices, with a plus sign: +paper=PAPER/RECIPE"
     if match := re.match(r"Could not override '([^']+)'", text):
         key = match[1]
         parent, _, last = key.rpartition(".")

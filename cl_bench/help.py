@@ -13,6 +13,7 @@ usage: cl-bench [GROUP=CHOICE ...] [KEY=VALUE ...] [-m] [-q]
        cl-bench ls [methods|datasets|models|memories|devices|trackers]
        cl-bench ls runs [DIR ...]
        cl-bench report [DIR ...] [-h]
+       cl-bench reproduce [PAPER ...] [--list] [-h]   # published numbers beside ours
        cl-bench predict RUN INPUT.npz [-h]
        cl-bench doctor
        cl-bench show dataset=CHOICE [KEY=VALUE ...]   # samples, counts, checksum

@@ -10,6 +10,7 @@ import numpy as np
 
 from cl_bench.files import write_atomic
 from cl_bench.results.record import read_results
+from cl_bench.results.scan import read_yaml
 
 # metric -> (heading, what it says)
 METRICS = {
@@ -34,7 +35,7 @@ def print_run(directory: Path, quiet: bool) -> None:
         names, matrix, metrics = read_results(directory)
         console.print("Test accuracy in % on each task (columns) after learning each (rows)")
         console.print(heat_table(len(names), matrix, console.width))
-        print("\n".join(metric_lines(metrics)))
+        print("\n".join(metric_lines(metrics) + published_lines(directory, metrics)))
         memory = metrics["peak_rss_bytes"] / 2**20
         print(
             f"{metrics['seconds_total']:.1f} s: {metrics['seconds_train']:.1f} s training, "
@@ -76,6 +77,17 @@ def metric_lines(metrics: dict[str, Any]) -> list[str]:
         f"{heading:18}  {_format(metrics[key]):>7}  {meaning}"
         for key, (heading, meaning) in METRICS.items()
     ]
+
+
+def published_lines(directory: Path, metrics: dict[str, Any]) -> list[str]:
+    """What the paper reports, for a run that was composed from a recipe of ``conf/paper/``."""
+    recipe = read_yaml(directory / "config.yaml").get("recipe") or {}
+    published = recipe.get("published") or {}
+    told = [
+        f"{METRICS.get(key, (key,))[0]} {value:.4f} (here {_format(metrics.get(key))})"
+        for key, value in published.items()
+    ]
+    return [f"published: {', '.join(told)}; {recipe.get('source')}"] if told else []
 
 
 def write_markdown(directory: Path) -> None:

@@ -102,3 +102,12 @@ def test_a_layer_used_twice_is_not_silently_wrong():
         net.group_gradients(
             torch.rand(2, 3, 6), [3, 3], lambda z, part: z.sum(1), torch.zeros(2, net.size)
         )
+
+
+def test_the_agem_authors_initialisation():
+    settings = MLP.Settings(name="mlp", hidden=[64], init="truncated")
+    model = MLP(settings, (28, 28), 10, torch.Generator().manual_seed(0))
+    weights = model.layers[0].weight
+    assert weights.abs().max() <= 0.2
+    assert 0.085 < weights.std() < 0.091  # 0.1 times what cutting off at two deviations leaves
+    assert all((layer.bias == 0.1).all() for layer in model.layers)

@@ -1,0 +1,1 @@
+"""Published numbers beside ours: recipes, their runs, verdicts, tables."""

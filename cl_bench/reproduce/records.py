@@ -1,0 +1,97 @@
+"""What is kept of a reproduction: one small JSON file per recipe, ``records/PAPER/RECIPE.json``.
+
+A record holds the runs' metrics, accuracy matrices, checksums and environments, no checkpoints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cl_bench.errors import RunError
+from cl_bench.files import write_atomic
+from cl_bench.reproduce.recipe import Named
+from cl_bench.reproduce.runs import Wanted
+
+LARGEST_MATRIX = 20  # tasks; of a longer stream the first row, the diagonal and the last are kept
+ENVIRONMENT = ("cl_bench", "code", "python", "packages", "cpu", "cores", "device", "threads")
+
+
+def read_run(run: Wanted) -> dict[str, Any]:
+    """The record of one finished run."""
+    from cl_bench.results.record import read_results
+    from cl_bench.results.scan import read_json
+
+    names, matrix, metrics = read_results(run.directory)
+    facts = read_json(run.directory / "environment.json")
+    table = (run.directory / "accuracy.csv").read_bytes()
+    return {
+        "seed": run.seed,
+        "order": run.order,
+        "run": run.directory.name,
+        "metrics": metrics,
+        "accuracy_sha256": hashlib.sha256(table).hexdigest(),
+        "tasks": names,
+        "untrained": matrix[0].tolist(),
+        "learned": matrix[1:].diagonal().tolist(),
+        "final": matrix[-1].tolist(),
+        "accuracy": matrix.tolist() if len(names) <= LARGEST_MATRIX else None,
+        "stream_sha256": facts.get("stream_sha256"),
+        "dataset_sha256": (facts.get("dataset") or {}).get("sha256"),
+        "environment": {key: facts.get(key) for key in ENVIRONMENT},
+    }
+
+
+def read_record(place: Path, named: Named) -> list[dict[str, Any]]:
+    """The runs recorded for a recipe; none if there is no record."""
+    path = _path(place, named)
+    try:
+        values = json.loads(path.read_text())
+        environments = values["environments"]
+        return [{**run, "environment": environments[run["environment"]]} for run in values["runs"]]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise RunError(f"{path} cannot be read ({error!r}); remove it or restore it") from None
+
+
+def write_record(place: Path, named: Named, runs: Sequence[dict[str, Any]]) -> None:
+    """Add the runs to the recipe's record; one of the same seed and order is replaced."""
+    by_key = {_key(run): run for run in [*read_record(place, named), *runs]}
+    ordered = [by_key[key] for key in sorted(by_key, key=str)]
+    if not ordered:
+        return
+    environments: list[dict[str, Any]] = []
+    lines = []
+    for run in ordered:
+        if run["environment"] not in environments:
+            environments.append(run["environment"])
+        lines.append({**run, "environment": environments.index(run["environment"])})
+    seeds = sorted({run["seed"] for run in ordered})
+    values = {
+        "recipe": named.name,
+        "command": f"cl-bench -m +paper={named.name} seed={','.join(map(str, seeds))}",
+        "environments": environments,
+        "runs": lines,
+    }
+    path = _path(place, named)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, _text(values))
+
+
+def _text(values: dict[str, Any]) -> str:
+    """JSON, a line per run: a change in one seed is a change in one line."""
+    runs = ",\n".join("    " + json.dumps(run) for run in values["runs"])
+    head = {key: value for key, value in values.items() if key != "runs"}
+    return json.dumps(head, indent=2).removesuffix("\n}") + f',\n  "runs": [\n{runs}\n  ]\n}}\n'
+
+
+def _key(run: dict[str, Any]) -> tuple[int, str | None]:
+    return run["seed"], run["order"]
+
+
+def _path(place: Path, named: Named) -> Path:
+    return place / "records" / named.paper / f"{named.short}.json"

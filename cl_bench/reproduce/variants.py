@@ -1,0 +1,66 @@
+"""The page of variants: the authors' behaviour and the paper's text, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cl_bench.reproduce.pages import Runs, _footer, _rows, by_table, number, with_spread
+from cl_bench.reproduce.recipe import TITLES, Named
+from cl_bench.reproduce.verdict import against, values
+from cl_bench.results.statistics import Difference, spread
+
+SHOWN = ("acc", "bwt", "forgetting", "la")
+
+
+def variants_page(recipes: Sequence[Named], everything: Runs, comment: str) -> str:
+    """Per question a table: each variant, and its difference from the first, paired by seed."""
+    text = [f"# {TITLES['variants']}", "", comment.strip(), ""]
+    for table, members in by_table(recipes).items():
+        text += [f"## {table}", ""]
+        text += _rows(["", "ACC (runs)", "BWT", "forgetting", "LA", "ΔACC [95% interval]", "p"])
+        # the variant that the others are compared with comes first
+        for named in sorted(members, key=lambda named: named.recipe.compare is not None):
+            text.append("| " + " | ".join(_cells(named, everything)) + " |")
+        text.append("")
+    text += _denominators(everything)
+    return "\n".join([*text, *_footer("variants", {n.name: everything[n.name] for n in recipes})])
+
+
+def _cells(named: Named, everything: Runs) -> list[str]:
+    runs = everything.get(named.name, [])
+    shown = [values(runs, metric) for metric in SHOWN]
+    texts = [with_spread(spread(found)) if found else "–" for found in shown]
+    difference = None
+    if named.recipe.compare is not None:
+        difference = against(runs, everything.get(f"{named.paper}/{named.recipe.compare}", []))
+    row = [named.recipe.row, texts[0], *(text.rpartition(" (")[0] or text for text in texts[1:])]
+    return [*row, *_difference(difference)]
+
+
+def _difference(found: Difference | None) -> list[str]:
+    if found is None:
+        return ["", ""]
+    text = number(found.mean, sign=True)
+    if found.low is not None:
+        text += f" [{number(found.low, sign=True)}, {number(found.high, sign=True)}]"
+    return [text, "–" if found.p is None else f"{found.p:.2g}"]
+
+
+def _denominators(everything: Runs) -> list[str]:
+    """BWT over T-1 (the paper's formula) and over T (the authors' code), of GEM's own tables."""
+    text = ["## BWT's denominator", ""]
+    text += _rows(["", "sum / (T−1), the formula", "sum / T, the code", "published"])
+    for name, runs in everything.items():
+        if not name.startswith("gem2017/mnist_") or "epochs" in name or not runs:
+            continue
+        text.append("| " + " | ".join(_denominator(name, runs)) + " |")
+    return [*text, ""]
+
+
+def _denominator(name: str, runs: list[dict[str, Any]]) -> list[str]:
+    from cl_bench.reproduce.recipe import read_recipes
+
+    published = read_recipes([name])[0].recipe.published.get("bwt_authors_code")
+    kinds = (values(runs, "bwt"), values(runs, "bwt_authors_code"))
+    return [name.partition("/")[2], *(with_spread(spread(v)) for v in kinds), number(published)]

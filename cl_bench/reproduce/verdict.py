@@ -1,0 +1,105 @@
+"""Ours against theirs: mean and spread over seeds, difference, verdict by a stated tolerance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cl_bench.reproduce.recipe import Named
+from cl_bench.results.statistics import Difference, Spread, paired, spread
+
+INSIDE, OUTSIDE = "inside", "outside"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One metric of one recipe; ``ours`` is None if there is no run.
+
+    ``verdict``: inside | outside | indicator only (inside or outside) | not run: why.
+    """
+
+    named: Named
+    metric: str
+    published: float | None
+    tolerance: float | None
+    ours: Spread | None
+    verdict: str
+
+    @property
+    def difference(self) -> float | None:
+        if self.ours is None or self.published is None:
+            return None
+        return self.ours.mean - self.published
+
+
+def judge(named: Named, runs: Sequence[dict[str, Any]]) -> list[Line]:
+    """A line for every published metric of the recipe; for accuracy alone if nothing is."""
+    recipe = named.recipe
+    lines = []
+    for metric in recipe.published or {"acc": None}:
+        published, tolerance = recipe.published.get(metric), recipe.tolerance.get(metric)
+        found = values(runs, metric)
+        ours = spread(found) if found else None
+        lines.append(Line(named, metric, published, tolerance, ours, ""))
+    return [
+        Line(line.named, line.metric, line.published, line.tolerance, line.ours, _verdict(line))
+        for line in lines
+    ]
+
+
+def _verdict(line: Line) -> str:
+    recipe = line.named.recipe
+    if line.ours is None:
+        if recipe.skip is not None:
+            return f"not run: {recipe.skip}"
+        return "not run: needs a GPU" if recipe.needs_gpu else "not run"
+    if line.published is None:
+        return "no published number"
+    # what is printed has three digits: a difference that shows as the tolerance is within it
+    within = round(abs(line.difference), 3) <= line.tolerance
+    verdict = INSIDE if within else OUTSIDE
+    return f"indicator only ({verdict})" if recipe.trust == "memory" else verdict
+
+
+def values(runs: Sequence[dict[str, Any]], metric: str) -> list[float]:
+    """The metric of every run that has it; of all orders together for ``aopd`` and ``mopd``."""
+    if metric in ("aopd", "mopd"):
+        return _disparities(runs, metric)
+    found = [run["metrics"].get(metric) for run in runs]
+    return [float(value) for value in found if value is not None]
+
+
+def _disparities(runs: Sequence[dict[str, Any]], metric: str) -> list[float]:
+    """One value per seed that has at least two orders (Yoon et al. 2020)."""
+    import numpy as np
+
+    from cl_bench.results.orders import disparity
+
+    found = []
+    for seed in sorted({run["seed"] for run in runs}):
+        finals = [
+            dict(zip(run["tasks"], run["final"], strict=True))
+            for run in runs
+            if run["seed"] == seed and run["order"] is not None
+        ]
+        if len(finals) > 1:
+            opd = list(disparity(finals).values())
+            found.append(float(np.mean(opd) if metric == "aopd" else max(opd)))
+    return found
+
+
+def against(
+    runs: Sequence[dict[str, Any]], base: Sequence[dict[str, Any]], metric: str = "acc"
+) -> Difference | None:
+    """The difference of two recipes in a metric, pair by pair over the seeds that both have."""
+    ours = {run["seed"]: run["metrics"].get(metric) for run in runs}
+    theirs = {run["seed"]: run["metrics"].get(metric) for run in base}
+    common = sorted(
+        seed
+        for seed in ours.keys() & theirs.keys()
+        if ours[seed] is not None and theirs[seed] is not None
+    )
+    if not common:
+        return None
+    return paired([ours[seed] for seed in common], [theirs[seed] for seed in common])

@@ -1,0 +1,78 @@
+import pytest
+
+from cl_bench.reproduce.pages import number, with_spread
+from cl_bench.reproduce.recipe import Named, check_recipe
+from cl_bench.reproduce.verdict import against, judge, values
+from cl_bench.results.statistics import spread
+
+
+def named(**changes):
+    recipe = {
+        "table": "t", "row": "r", "published": {"acc": 0.8}, "tolerance": {"acc": 0.02},
+        "trust": "code", "minutes": {"cpu": 1.0, "gpu": None}, **changes,
+    }  # fmt: skip
+    return Named("p", "r", check_recipe(recipe))
+
+
+def runs(*accs, order=None, tasks=(), final=()):
+    return [
+        {"seed": i, "order": order, "metrics": {"acc": acc}, "tasks": tasks, "final": final}
+        for i, acc in enumerate(accs)
+    ]
+
+
+def verdict(recipe, *accs):
+    (line,) = judge(recipe, runs(*accs))
+    return line.verdict
+
+
+def test_inside_and_outside_by_the_mean():
+    assert verdict(named(), 0.79, 0.85) == "inside"  # mean 0.82
+    assert verdict(named(), 0.79, 0.86) == "outside"  # mean 0.825
+    (line,) = judge(named(), runs(0.79, 0.85))
+    assert line.difference == pytest.approx(0.02)
+    assert line.ours.n == 2
+
+
+def test_an_unverified_number_is_an_indicator_only():
+    recipe = named(trust="memory")
+    assert verdict(recipe, 0.8) == "indicator only (inside)"
+    assert verdict(recipe, 0.7) == "indicator only (outside)"
+
+
+def test_why_something_was_not_run():
+    assert verdict(named()) == "not run"
+    assert verdict(named(minutes={"cpu": 61.0, "gpu": 1.0})) == "not run: needs a GPU"
+    assert verdict(named(skip="its data are lost")) == "not run: its data are lost"
+    assert verdict(named(minutes={"cpu": 61.0, "gpu": 1.0}), 0.8) == "inside"
+
+
+def test_without_a_published_number_accuracy_is_shown():
+    recipe = named(published={}, tolerance={}, trust=None)
+    (line,) = judge(recipe, runs(0.5))
+    assert (line.metric, line.verdict, line.difference) == ("acc", "no published number", None)
+
+
+def test_disparity_is_over_orders_and_by_task():
+    found = [
+        *runs(0.5, order="A", tasks=["x", "y"], final=[0.5, 0.6]),
+        *runs(0.5, order="B", tasks=["y", "x"], final=[0.9, 0.4]),
+    ]
+    assert values(found, "mopd") == [pytest.approx(0.3)]
+    assert values(found, "aopd") == [pytest.approx(0.2)]
+    assert values(found[:1], "aopd") == []
+
+
+def test_variants_are_compared_seed_by_seed():
+    difference = against(runs(0.5, 0.7, 0.9), runs(0.4, 0.5))
+    assert (difference.n, difference.mean) == (2, pytest.approx(0.15))
+    assert against([], runs(0.4)) is None
+
+
+def test_numbers_as_the_pages_print_them():
+    assert number(-0.1651) == "−0.165"
+    assert number(0.0312, sign=True) == "+0.031"
+    assert number(-0.0001, sign=True) == "0.000"
+    assert number(None) == "–"
+    assert with_spread(spread([0.8, 0.9])) == "0.850 ± 0.071 (2)"
+    assert with_spread(spread([0.8])) == "0.800 (1)"
