@@ -19,8 +19,10 @@ def variants_page(recipes: Sequence[Named], everything: Runs, comment: str) -> s
     for table, members in by_table(recipes).items():
         text += [f"## {table}", ""]
         text += _rows(["", "ACC (runs)", "BWT", "forgetting", "LA", "ΔACC [95% interval]", "p"])
-        # the variant that the others are compared with comes first
-        for named in sorted(members, key=lambda named: named.recipe.compare is not None):
+        # the variant that the others are compared with comes first, wherever it is from
+        bases = {named.recipe.compare for named in members}
+        first = [named for named in recipes if named.short in bases]
+        for named in first + [named for named in members if named not in first]:
             text.append("| " + " | ".join(_cells(named, everything)) + " |")
         text.append("")
     text += _denominators(everything)

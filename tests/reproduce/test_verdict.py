@@ -1,7 +1,8 @@
 import pytest
 
 from cl_bench.reproduce.pages import number, with_spread
-from cl_bench.reproduce.recipe import Named, check_recipe
+from cl_bench.reproduce.recipe import Named, check_recipe, read_recipes
+from cl_bench.reproduce.variants import variants_page
 from cl_bench.reproduce.verdict import against, judge, values
 from cl_bench.results.statistics import spread
 
@@ -16,7 +17,14 @@ def named(**changes):
 
 def runs(*accs, order=None, tasks=(), final=()):
     return [
-        {"seed": i, "order": order, "metrics": {"acc": acc}, "tasks": tasks, "final": final}
+        {
+            "seed": i,
+            "order": order,
+            "metrics": {"acc": acc},
+            "tasks": tasks,
+            "final": final,
+            "environment": {},
+        }
         for i, acc in enumerate(accs)
     ]
 
@@ -76,3 +84,18 @@ def test_numbers_as_the_pages_print_them():
     assert number(None) == "–"
     assert with_spread(spread([0.8, 0.9])) == "0.850 ± 0.071 (2)"
     assert with_spread(spread([0.8])) == "0.800 (1)"
+
+
+def test_a_variant_stands_below_what_it_is_compared_with():
+    names = ["gem_bound_permutations", "gem_cursor_permutations"]
+    recipes = read_recipes([f"variants/{name}" for name in names])
+    everything = {
+        "variants/gem_bound_permutations": runs(0.80, 0.82, 0.85),
+        "variants/gem_cursor_permutations": runs(0.81, 0.84, 0.86),
+    }
+    page = variants_page(recipes, everything, "Why it matters.")
+    assert "Why it matters." in page
+    table = page[page.index("## GEM's ring") :].splitlines()[4:6]
+    assert table[0].startswith("| margin bounds v from below (authors' code) | 0.823 ±")
+    assert table[1].startswith("| one cursor for all tasks")
+    assert "| +0.013 [−0.001, +0.028] |" in table[1]
