@@ -164,6 +164,8 @@ def _record(run: Run, course: Course, record: RunRecord) -> None:
         "parameters": method.parameters,
         "memory_bytes": run.memory.bytes if run.memory is not None else 0,
         "samples": sum(stream.samples(task) for task in stream.tasks),
+        "forward_passes": method.net.passes.forward,
+        "backward_passes": method.net.passes.backward,
         "seconds_train": sum(row["seconds_train"] for row in course.timings),
         "seconds_eval": sum(row["seconds_eval"] for row in course.timings),
         "seconds_total": course.seconds_total,

@@ -89,6 +89,10 @@ def compare(arguments: list[str], tmp_path: Path, cuts: tuple[int, ...]) -> Path
     assert not (tmp_path / "cut" / checkpoint.FILE).exists()
     diagnostics = [(tmp_path / d / "diagnostics.json").read_text() for d in ("whole", "cut")]
     assert diagnostics[0] == diagnostics[1]
+    metrics = [json.loads((tmp_path / d / "metrics.json").read_text()) for d in ("whole", "cut")]
+    assert metrics[0]["backward_passes"] > 0
+    for key in ("forward_passes", "backward_passes"):
+        assert metrics[0][key] == metrics[1][key]
     return tmp_path / "cut"
 
 
