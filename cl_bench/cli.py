@@ -54,7 +54,8 @@ def main(argv: list[str] | None = None) -> int:
 
             print_plan([word for word in arguments if word != "--dry-run"])
             return 0
-        return _compose_and_run(_in_order(arguments))
+        with terminated_like_interrupted(), interrupts_kept():
+            return _compose_and_run(_in_order(arguments))
     except UsageError as error:
         if "-sc" in arguments or "--shell-completion" in arguments:
             return 2  # a word that is not finished yet is no mistake to talk about
@@ -140,7 +141,7 @@ def _compose_and_run(arguments: list[str]) -> int:
         return outcome
 
     try:
-        with terminated_like_interrupted(), interrupts_kept():
+        with interrupts_kept():  # before what follows takes it for a failure
             job()
     except (HydraException, OmegaConfBaseException) as error:
         mistake = UsageError(_explain(error, arguments))

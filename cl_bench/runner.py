@@ -205,9 +205,11 @@ def _observe(
             run.method.observe(x, y, task)
             course.batch += 1
             progress.batch(done + course.batch)
-            if checkpoint is not None and (interrupt.made or checkpoint.due(task_ended=False)):
+            told = interrupt.made or interrupt.waiting
+            if checkpoint is not None and (told or checkpoint.due(task_ended=False)):
                 course.seconds = earlier + seconds()
                 checkpoint.save(run.method.state_dict(), course)
+            interrupt.pass_on()
             if interrupt.made:
                 break
 
