@@ -9,6 +9,7 @@ set -euo pipefail
 
 CPUS=2
 die() { echo "slurm.sh: $*" >&2; exit 1; }
+fail() { stop; die "$@"; }
 usage() { sed -n 's/^#   //p' "$0" >&2; exit 2; }
 
 install_packages() {
@@ -19,8 +20,7 @@ install_packages() {
 
 write_settings() {
   local host=$1
-  # cgroups are seldom to be had in a container. A job that is queued again waits until its old
-  # credential has expired: two seconds instead of two minutes.
+  # cgroups are seldom to be had in a container
   cat > "$dir/slurm.conf" << END
 ClusterName=tests
 SlurmctldHost=$host(127.0.0.1)
@@ -32,7 +32,7 @@ SlurmctldPort=17817
 SlurmdPort=17818
 AuthType=auth/munge
 CredType=cred/munge
-AuthInfo=socket=$dir/munge/socket,cred_expire=2
+AuthInfo=socket=$dir/munge/socket
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
@@ -42,7 +42,7 @@ SelectTypeParameters=CR_CPU
 SlurmdParameters=config_overrides
 ReturnToService=2
 MpiDefault=none
-KillWait=10
+KillWait=2
 StateSaveLocation=$dir/state
 SlurmdSpoolDir=$dir/spool
 SlurmctldPidFile=$dir/slurmctld.pid
@@ -63,11 +63,11 @@ start() {
   (umask 077 && head -c 128 /dev/urandom > "$dir/munge/key")
   munged --force --key-file="$dir/munge/key" --socket="$dir/munge/socket" \
     --pid-file="$dir/munge/pid" --log-file="$dir/munge/log" --seed-file="$dir/munge/seed" \
-    || die "munged does not start; see $dir/munge/log"
+    || fail "munged does not start; see $dir/munge/log"
   write_settings "$(hostname -s)"
   export SLURM_CONF=$dir/slurm.conf
-  slurmctld || die "slurmctld does not start; see $dir/slurmctld.log"
-  slurmd || die "slurmd does not start; see $dir/slurmd.log"
+  slurmctld || fail "slurmctld does not start; see $dir/slurmctld.log"
+  slurmd || fail "slurmd does not start; see $dir/slurmd.log"
   for _ in $(seq 60); do
     if [ "$(sinfo -h -o %T 2> /dev/null)" = idle ]; then
       echo "export SLURM_CONF=$SLURM_CONF"
@@ -76,16 +76,20 @@ start() {
     sleep 0.5
   done
   sinfo -R >&2 || true
-  die "the node is not idle after 30 s; see $dir/slurmctld.log and $dir/slurmd.log"
+  fail "the node is not idle after 30 s; see $dir/slurmctld.log and $dir/slurmd.log"
 }
 
 stop() {
-  for name in slurmd slurmctld munge/; do
-    local file=$dir/${name}.pid
-    [ "$name" = munge/ ] && file=$dir/munge/pid
-    if [ -e "$file" ]; then
-      kill "$(cat "$file")" 2> /dev/null || true
-    fi
+  local file pid
+  for file in "$dir/slurmd.pid" "$dir/slurmctld.pid" "$dir/munge/pid"; do
+    [ -e "$file" ] || continue
+    pid=$(cat "$file")
+    kill "$pid" 2> /dev/null || true
+    for _ in $(seq 50); do  # until it is gone, or left to whoever started it
+      grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$pid/status" || break
+      sleep 0.1
+    done
+    rm -f "$file"
   done
   rm -f "$dir/slurm.conf"
 }
