@@ -82,7 +82,7 @@ def _per_job(words: list[str]) -> list[str]:
     Hydra checks a plain value against the groups' defaults before it makes the jobs, where the
     default method need not have that option; the values of a sweep it leaves to the jobs.
     """
-    groups = {path.name for path in conf_dir().iterdir() if path.is_dir()}
+    groups = {path.name for path in conf_dir().iterdir() if path.is_dir()} - {"hydra"}
     pairs = [word.partition("=") for word in words]
     if not any(key in groups and "," in value for key, _, value in pairs):
         return words
