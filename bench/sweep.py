@@ -56,10 +56,11 @@ def main(arguments: list[str] | None = None) -> None:
         jobs = f"hydra.launcher.n_jobs={options.jobs}"
         many, many_cpu = seconds(options.runs, "hydra/launcher=joblib", jobs)
         ratios.append(many / alone)
+        cores = many_cpu / options.jobs / alone_cpu
         # on a machine that is busy otherwise the CPU time says what the cores were needed for
         print(
             f"  {many:.1f} s with joblib, {options.jobs} at a time ({many_cpu:.1f} s of CPU time): "
-            f"ratio {ratios[-1]:.2f}; of CPU time per core {many_cpu / options.jobs / alone_cpu:.2f}",
+            f"ratio {ratios[-1]:.2f}; of CPU time per core {cores:.2f}",
             flush=True,
         )
     if options.repeat > 1:
