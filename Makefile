@@ -29,12 +29,16 @@ test-full: $(VENV)/.dev ## all tests, the multi-seed runs on real data included
 	$(BIN)/python -m pytest -n 2 -m "not cluster and not trackers"
 
 # Ray's plugin wants an older cloudpickle than submitit: it gets an environment of its own
-test-cluster: ## the tests that start a cluster of their own: Ray on this machine
+test-cluster: $(VENV)/.dev ## the tests that start a cluster of their own: Ray and, as root, Slurm
 	test -e .cluster-venv/.ray || $(PYTHON) -m venv .cluster-venv
 	test -e .cluster-venv/.ray || $(MAKE) --no-print-directory VENV=.cluster-venv .cluster-venv/.torch
 	test -e .cluster-venv/.ray || .cluster-venv/bin/python -m pip --disable-pip-version-check --quiet install -e '.[ray]' pytest
 	@touch .cluster-venv/.ray
-	.cluster-venv/bin/python -m pytest -m cluster
+	.cluster-venv/bin/python -m pytest -m cluster tests/test_sweep.py
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && ! command -v slurmctld > /dev/null; then \
+	  tests/cluster/slurm.sh install; \
+	fi
+	$(BIN)/python -m pytest -m cluster tests/cluster
 
 # MLflow brings some sixty packages: an environment of its own keeps them out of the way
 test-trackers: ## the tests of MLflow and Weights & Biases

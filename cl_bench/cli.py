@@ -58,7 +58,8 @@ def main(argv: list[str] | None = None) -> int:
 
             print_plan([word for word in arguments if word != "--dry-run"])
             return 0
-        return _compose_and_run(_in_order(arguments))
+        with terminated_like_interrupted(), interrupts_kept():
+            return _compose_and_run(_in_order(arguments))
     except UsageError as error:
         if "-sc" in arguments or "--shell-completion" in arguments:
             return 2  # a word that is not finished yet is no mistake to talk about
@@ -85,7 +86,7 @@ def _per_job(words: list[str]) -> list[str]:
     Hydra checks a plain value against the groups' defaults before it makes the jobs, where the
     default method need not have that option; the values of a sweep it leaves to the jobs.
     """
-    groups = {path.name for path in conf_dir().iterdir() if path.is_dir()}
+    groups = {path.name for path in conf_dir().iterdir() if path.is_dir()} - {"hydra"}
     pairs = [word.partition("=") for word in words]
     if not any(key in groups and "," in value for key, _, value in pairs):
         return words
@@ -144,7 +145,7 @@ def _compose_and_run(arguments: list[str]) -> int:
         return outcome
 
     try:
-        with terminated_like_interrupted(), interrupts_kept():
+        with interrupts_kept():  # before what follows takes it for a failure
             job()
     except (HydraException, OmegaConfBaseException) as error:
         mistake = UsageError(_explain(error, arguments))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from cl_bench.errors import Diverged, RunError, UsageError
-from cl_bench.signals import terminated_like_interrupted
+from cl_bench.signals import interrupts_kept, terminated_like_interrupted
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -69,14 +69,14 @@ def carry_out(composed: DictConfig, home: Home, sweep: str | None) -> Outcome:
     elsewhere = this_process() != home.process
     directory, quiet = "", False
     try:
-        if elsewhere:
-            os.chdir(home.directory)
-        cfg = checked(composed)
-        path = Path(cfg.outputs).expanduser() / cfg.directory_name()
-        directory, quiet = str(path), cfg.quiet
-        show_bar = sys.stderr.isatty() and not quiet and not elsewhere
-        _set_up_logging(quiet, show_bar, f"{path.name}: " if elsewhere else "")
-        with terminated_like_interrupted():
+        with terminated_like_interrupted(), interrupts_kept():
+            if elsewhere:
+                os.chdir(home.directory)
+            cfg = checked(composed)
+            path = Path(cfg.outputs).expanduser() / cfg.directory_name()
+            directory, quiet = str(path), cfg.quiet
+            show_bar = sys.stderr.isatty() and not quiet and not elsewhere
+            _set_up_logging(quiet, show_bar, f"{path.name}: " if elsewhere else "")
             return _run(cfg, path, show_bar, sweep)
     except UsageError as error:
         return Outcome("failed", directory, str(error), 2, quiet)

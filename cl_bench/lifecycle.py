@@ -59,16 +59,12 @@ def execute(cfg: RunConfig, directory: Path, show_bar: bool, sweep: str | None =
 @contextmanager
 def _failures_told(record: RunRecord) -> Iterator[None]:
     """However the block ends, the directory tells it; what nobody foresaw also in the log."""
-    state, message = "failed", ""
+    message = ""
     try:
         try:
             with interrupts_kept():
                 yield
-        except (KeyboardInterrupt, SystemExit) as error:
-            state = _state_after(error)
-            raise
         except (RunError, UsageError, OSError) as error:
-            state = _state_after(error)
             message = str(error)
             raise
         except Exception as error:  # a defect: the traceback belongs in the log, not on a terminal
@@ -76,7 +72,9 @@ def _failures_told(record: RunRecord) -> Iterator[None]:
             told = f"{message}; the traceback is in {record.directory / 'run.log'}"
             log.debug("the run failed", exc_info=True)
             raise RunError(told) from error
-    except BaseException:
+    except BaseException as error:
+        state = _state_after(error)  # an interrupt can have come while a failure was being told
+        message = "" if state == "interrupted" else message
         log.debug("%s %s", state, message)
         with suppress(OSError):  # a full disk has its own message already
             if not record.finished:  # an interrupt can come just after
@@ -129,15 +127,16 @@ def _run(run: Run, record: RunRecord, began: float, show_bar: bool) -> None:
 def _take_up(run: Run, checkpoint: Checkpoint) -> tuple[Run, Course]:
     """The run where its checkpoint left it; from the beginning if there is none to be used."""
     try:
-        found = checkpoint.load()
-        if found is None:
-            return run, Course()
-        state, course = found
-        tasks = run.stream.tasks
-        learned = len(course.rows) - 1
-        if not 0 <= learned <= len(tasks) or any(len(row) != len(tasks) for row in course.rows):
-            raise ValueError("its accuracy matrix does not fit")
-        run.method.load_state_dict(state)
+        with interrupts_kept():  # an interrupt says nothing about the checkpoint
+            found = checkpoint.load()
+            if found is None:
+                return run, Course()
+            state, course = found
+            tasks = run.stream.tasks
+            learned = len(course.rows) - 1
+            if not 0 <= learned <= len(tasks) or any(len(row) != len(tasks) for row in course.rows):
+                raise ValueError("its accuracy matrix does not fit")
+            run.method.load_state_dict(state)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:
         # whatever a foreign file makes of the state's own loading, the run must start from fresh
         checkpoint.set_aside(error if isinstance(error, ValueError) else repr(error))
@@ -164,6 +163,8 @@ def _record(run: Run, course: Course, record: RunRecord) -> None:
         "parameters": method.parameters,
         "memory_bytes": run.memory.bytes if run.memory is not None else 0,
         "samples": sum(stream.samples(task) for task in stream.tasks),
+        "forward_passes": method.net.passes.forward,
+        "backward_passes": method.net.passes.backward,
         "seconds_train": sum(row["seconds_train"] for row in course.timings),
         "seconds_eval": sum(row["seconds_eval"] for row in course.timings),
         "seconds_total": course.seconds_total,

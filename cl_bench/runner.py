@@ -18,7 +18,7 @@ from cl_bench.config import RunConfig
 from cl_bench.errors import Diverged, RunError, UsageError
 from cl_bench.memory.base import Memory
 from cl_bench.methods.base import Context, Method
-from cl_bench.models.network import Network
+from cl_bench.models.network import Network, Passes
 from cl_bench.results.progress import Progress
 from cl_bench.rng import generator
 from cl_bench.signals import deferred
@@ -63,11 +63,11 @@ def prepare(cfg: RunConfig) -> Run:
         if cfg.memory["name"] != "none"
         else None
     )
-    init = generator(cfg.seed, "init")
+    init, passes = generator(cfg.seed, "init"), Passes()
 
     def build_network(**changes: Any) -> Network:
         chosen = make_model.changed(changes)
-        return Network(chosen(stream.input_shape, stream.classes, init), device)
+        return Network(chosen(stream.input_shape, stream.classes, init), device, passes)
 
     context = Context(
         model=make_model.settings,
@@ -205,9 +205,11 @@ def _observe(
             run.method.observe(x, y, task)
             course.batch += 1
             progress.batch(done + course.batch)
-            if checkpoint is not None and (interrupt.made or checkpoint.due(task_ended=False)):
+            told = interrupt.made or interrupt.waiting
+            if checkpoint is not None and (told or checkpoint.due(task_ended=False)):
                 course.seconds = earlier + seconds()
                 checkpoint.save(run.method.state_dict(), course)
+            interrupt.pass_on()
             if interrupt.made:
                 break
 

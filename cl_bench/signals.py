@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
+
+# those by which a launcher may tell a run that its machine is wanted or its time is over
+LAUNCHERS_OWN = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Request:
-    """``made``: an interrupt has been asked for."""
+    """``made``: an interrupt has been asked for. ``waiting``: signals that are a launcher's own."""
 
-    made = False
+    def __init__(self) -> None:
+        self.made = False
+        self.waiting: list[Callable[[], object]] = []
+
+    def pass_on(self) -> None:
+        """Call the launcher's handlers; what they raise is theirs."""
+        while self.waiting:
+            self.waiting.pop(0)()
 
 
 # Raised while a library is being imported or calls back from C, the exception may come out as
-# another one (an ImportError, say): that an interrupt was asked for is remembered apart from it.
+# another one (an ImportError, say) or not at all: that an interrupt was asked for is remembered
+# apart from it.
 _asked = Request()
 
 
@@ -38,13 +50,15 @@ def terminated_like_interrupted() -> Iterator[None]:
     }
     if ours:
         _asked.made = False
-    for number in ours:
-        signal.signal(number, interrupt)
     try:
+        for number in ours:
+            signal.signal(number, interrupt)
         yield
     finally:
         for number, default in ours.items():
             signal.signal(number, default)
+        if ours:
+            _asked.made = False
 
 
 @contextmanager
@@ -62,31 +76,51 @@ def interrupts_kept() -> Iterator[None]:
 def deferred() -> Iterator[Request]:
     """Within the block the first signal only makes the request; a second one interrupts at once.
 
-    The block looks at the request where its state is whole and raises ``KeyboardInterrupt``. One
-    that it did not get to see is raised when the block is left.
+    The block looks at the request where its state is whole, passes on what is the launcher's and
+    raises ``KeyboardInterrupt``. What it did not get to see comes when the block is left, and an
+    interrupt that got lost before comes when it is entered.
     """
     request = Request()
 
     def note(number: int, frame: FrameType | None) -> None:
+        if old[number] is interrupt:
+            _asked.made = True
         if request.made:
             raise KeyboardInterrupt
         request.made = True
 
-    ours = (signal.default_int_handler, interrupt)
-    old = {
-        number: handler
-        for number in (signal.SIGINT, signal.SIGTERM)
-        if _in_main_thread() and (handler := signal.getsignal(number)) in ours
-    }
-    for number in old:
-        signal.signal(number, note)
+    def keep(number: int, frame: FrameType | None) -> None:
+        request.waiting.append(partial(old[number], number, frame))
+
+    old = _handlers()
+    if _asked.made and interrupt in old.values():
+        raise KeyboardInterrupt
     try:
+        for number, handler in old.items():
+            signal.signal(number, note if _ours(handler) else keep)
         yield request
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
+    request.pass_on()
     if request.made:
         raise KeyboardInterrupt
+
+
+def _handlers() -> dict[int, Callable]:
+    """The signals that concern a run, with their handlers: ours and a launcher's."""
+    if not _in_main_thread():
+        return {}
+    found = {n: signal.getsignal(n) for n in (signal.SIGINT, *LAUNCHERS_OWN)}
+    return {
+        number: handler
+        for number, handler in found.items()
+        if _ours(handler) or (callable(handler) and number in LAUNCHERS_OWN)
+    }
+
+
+def _ours(handler: object) -> bool:
+    return handler in (signal.default_int_handler, interrupt)
 
 
 def _in_main_thread() -> bool:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import logging
+import os
 import pickle
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +19,7 @@ import torch
 from conftest import environment
 from small_runs import METHODS, config_of, small
 
-from cl_bench import checkpoint, files, lifecycle, runner
+from cl_bench import checkpoint, files, lifecycle, runner, signals
 from cl_bench.checkpoint import Checkpoint, Course
 from cl_bench.config import CheckpointSettings
 from cl_bench.errors import RunError
@@ -89,6 +92,10 @@ def compare(arguments: list[str], tmp_path: Path, cuts: tuple[int, ...]) -> Path
     assert not (tmp_path / "cut" / checkpoint.FILE).exists()
     diagnostics = [(tmp_path / d / "diagnostics.json").read_text() for d in ("whole", "cut")]
     assert diagnostics[0] == diagnostics[1]
+    metrics = [json.loads((tmp_path / d / "metrics.json").read_text()) for d in ("whole", "cut")]
+    assert metrics[0]["backward_passes"] > 0
+    for key in ("forward_passes", "backward_passes"):
+        assert metrics[0][key] == metrics[1][key]
     return tmp_path / "cut"
 
 
@@ -357,3 +364,47 @@ def test_a_checkpoint_that_cannot_be_written_costs_a_warning(tmp_path, monkeypat
     execute(config_of(SINGLE), tmp_path / "run", show_bar=False)
     assert state(tmp_path / "run") == "finished"
     assert "cannot be written: No space left on device" in caplog.text
+
+
+def test_a_launcher_that_takes_the_machine_away_finds_a_checkpoint(tmp_path, monkeypatch):
+    # as submitit's handler does: the job is queued again, and this process leaves
+    monkeypatch.setattr(Single, "observe", told_after(5, Single.observe))
+    old = signal.signal(signal.SIGUSR2, lambda number, frame: sys.exit(255))
+    try:
+        with pytest.raises(SystemExit):
+            execute(config_of([*SINGLE, "checkpoint.every=3600"]), tmp_path / "run", show_bar=False)
+    finally:
+        signal.signal(signal.SIGUSR2, old)
+    assert state(tmp_path / "run") == "interrupted"
+    _, facts = read_state(tmp_path / "run" / checkpoint.FILE)
+    assert facts["course"]["batch"] == 5
+
+
+def told_after(batches, observe):
+    """``observe`` that is sent SIGUSR2 in the midst of a batch."""
+    seen = []
+
+    def told(self, x, y, task):
+        seen.append(task)
+        if len(seen) == batches:
+            os.kill(os.getpid(), signal.SIGUSR2)
+        observe(self, x, y, task)
+
+    return told
+
+
+def test_a_checkpoint_outlives_an_interrupt_that_became_another_error(tmp_path, monkeypatch):
+    cfg = config_of(SINGLE)
+    interrupted(cfg, tmp_path / "run", 9)
+    before = (tmp_path / "run" / checkpoint.FILE).read_bytes()
+
+    def broken(self, state):
+        with suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+        raise RuntimeError("as a library does that calls back from C")
+
+    monkeypatch.setattr(Single, "load_state_dict", broken)
+    with signals.terminated_like_interrupted(), pytest.raises(KeyboardInterrupt):
+        execute(cfg, tmp_path / "run", show_bar=False)
+    assert (tmp_path / "run" / checkpoint.FILE).read_bytes() == before
+    assert state(tmp_path / "run") == "interrupted"

@@ -1,5 +1,6 @@
 import os
 import signal
+from contextlib import suppress
 
 import pytest
 
@@ -75,3 +76,53 @@ def test_an_interrupt_that_became_another_error_is_still_one():
         import_something()
     with terminated_like_interrupted(), pytest.raises(ImportError), interrupts_kept():
         raise ImportError("no signal came")
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_deferred_interrupt_that_became_another_error_is_still_one(signals):
+    def clean_up():
+        with deferred():
+            try:
+                for _ in range(signals):
+                    os.kill(os.getpid(), signal.SIGTERM)
+            finally:
+                raise OSError("of a tracker that was told of the end")
+
+    with terminated_like_interrupted(), pytest.raises(KeyboardInterrupt), interrupts_kept():
+        clean_up()
+
+
+def test_an_interrupt_that_got_lost_comes_before_the_next_batches():
+    entered = []
+
+    def go_on():
+        with deferred():
+            entered.append(True)
+
+    with terminated_like_interrupted():
+        with suppress(KeyboardInterrupt):  # as an import that has something to fall back on does
+            os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            go_on()
+        assert not entered
+    go_on()  # an interrupt of another time
+    assert entered
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])
+def test_a_launchers_signal_waits_until_the_state_is_whole(number):
+    steps = []
+    signal.signal(number, lambda number, frame: steps.append("handled"))
+    try:
+        with terminated_like_interrupted(), deferred() as request:
+            os.kill(os.getpid(), number)
+            steps.append("batch")
+            assert request.waiting
+            request.pass_on()
+            assert not request.waiting
+            steps.append("next batch")
+            os.kill(os.getpid(), number)
+            steps.append("left early")
+    finally:
+        signal.signal(number, signal.SIG_DFL)
+    assert steps == ["batch", "handled", "next batch", "left early", "handled"]

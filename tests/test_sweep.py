@@ -84,6 +84,13 @@ def test_ray_agrees(tmp_path, sequential):
     assert "cl-bench: 4 of 6 runs failed:" in done.stderr
 
 
+def test_a_sweep_over_methods_may_set_its_launcher(cli):
+    done = cli("-m", "method=single,ewc", "method.lr=0.1", "hydra/launcher=joblib",
+               "hydra.launcher.n_jobs=1", *TINY)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 2
+
+
 def test_a_good_sweep_leaves_its_runs_alone(inline, tmp_path):
     code, out, err = inline("-m", "method=single", "seed=0,1", *TINY)
     assert code == 0, err

@@ -115,6 +115,7 @@ class Method:
             "theta": self.net.theta,
             "buffers": dict(self.net.module.named_buffers()),
             "generator": self.generator.get_state(),
+            "passes": [self.net.passes.forward, self.net.passes.backward],
         }
         if self.memory is not None:
             state["memory"] = self.memory.state_dict()
@@ -126,6 +127,8 @@ class Method:
         for name, buffer in self.net.module.named_buffers():
             buffer.copy_(state["buffers"][name])
         self.generator.set_state(state["generator"])
+        if "passes" in state:  # models of earlier versions do not say
+            self.net.passes.forward, self.net.passes.backward = map(int, state["passes"])
         if self.memory is not None:
             self.memory.load_state_dict(state["memory"])
 

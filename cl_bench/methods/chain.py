@@ -127,6 +127,7 @@ class CompiledChain(Chain):
         visible = self._every_output if visible is None else visible.contiguous()
         owners = memory.owners(rows.clamp(min=0))
         rule = self.rule
+        self.net.passes.add(rows.numel())
         self._run_chain(
             self.net.theta.numpy(),
             *self._room,

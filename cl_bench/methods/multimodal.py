@@ -39,7 +39,7 @@ class Multimodal(Method):
         parts = slice(self.shared), slice(own, own + self.own)
         for part in parts:
             self.net.grad[part].zero_()
-        self.scenario.loss(self.logits(x, task), y, task.index).mean().backward()
+        self.net.backward(self.scenario.loss(self.logits(x, task), y, task.index).mean())
         for part in parts:
             self.net.theta[part].add_(self.net.grad[part], alpha=-self.settings.lr)
 

@@ -5,7 +5,7 @@ from torch import nn
 
 from cl_bench.config import check
 from cl_bench.models.mlp import MLP
-from cl_bench.models.network import Network
+from cl_bench.models.network import Network, Passes
 
 CPU = torch.device("cpu")
 
@@ -94,6 +94,30 @@ def test_group_gradients_are_those_of_each_group_alone(name, counts):
         expected = net.gradient(F.cross_entropy(net(x[k, :n]), y[k, :n]))
         torch.testing.assert_close(out[k], expected, rtol=1e-4, atol=1e-6)
     assert (out[3] == 7).all()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_passes_are_counted_on_every_path(name):
+    make, shape = MODULES[name]
+    net = Network(make().eval(), CPU)
+    x, y = torch.rand(3, 6, *shape), torch.randint(0, 3, (3, 6))
+
+    def loss(logits, labels):
+        return F.cross_entropy(logits, labels, reduction="none")
+
+    net.gradient(net(x[0]).sum() + net(x[1, :2]).sum())
+    assert net.passes == Passes(forward=8, backward=8)
+    out = torch.zeros(3, net.size)
+    net.group_gradients(x, [6, 2, 5], lambda logits, part: loss(logits, y.flatten()[part]), out)
+    assert net.passes == Passes(forward=8 + 13, backward=8 + 13)  # padding is no sample
+    net.mean_power_gradient(x[0], y[0], loss, order=2)
+    assert net.passes == Passes(forward=27, backward=27)
+    with torch.no_grad():
+        net(x[0])
+    net.gradient(net(x[2]).sum())
+    with torch.inference_mode():
+        net(x[0])
+    assert net.passes == Passes(forward=39, backward=33)
 
 
 def test_a_layer_used_twice_is_not_silently_wrong():
