@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command line; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     try:
-        own_help = arguments[:1] in (["report"], ["predict"])
+        own_help = arguments[:1] in (["report"], ["predict"], ["forget"])
         if ("--help" in arguments or arguments[:1] == ["-h"]) and not own_help:
             print_help()
             return 0
@@ -44,6 +44,11 @@ def main(argv: list[str] | None = None) -> int:
             from cl_bench.predict import main as predict
 
             predict(arguments[1:])
+            return 0
+        if arguments[:1] == ["forget"]:
+            from cl_bench.forget import main as forget
+
+            forget(arguments[1:])
             return 0
         if arguments[:1] == ["doctor"]:
             from cl_bench.doctor import main as doctor

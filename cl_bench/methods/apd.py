@@ -15,6 +15,7 @@ from cl_bench.errors import UsageError
 from cl_bench.methods.base import Context, Method, MethodSettings
 from cl_bench.methods.consolidation import Shared, consolidate
 from cl_bench.methods.decomposition import Decomposition
+from cl_bench.methods.sparse import pack_rows, unpack_rows
 from cl_bench.streams.base import Task
 
 
@@ -224,16 +225,15 @@ class APD(Method):
         return values.masked_fill(small, 0.0)
 
     def forget(self, task: int) -> None:
-        """Drop all that belongs to the task of this index; the others' predictions stay as they
-        are, bit for bit. Not while a task is being learned.
-        """
+        """τ, v, biases and head of the task, and what only it took from σ̃; σ stays."""
         if task not in self.learned:
-            raise UsageError(f"task={task}: is not among the tasks learned, {self.learned}")
+            return
         row = self.learned.index(task)
         self.learned.pop(row)
         self.tau = torch.cat([self.tau[:row], self.tau[row + 1 :]])
         self.v = torch.cat([self.v[:row], self.v[row + 1 :]])
         self.shared.drop_row(row)
+        self.net.theta.copy_(self.initial)  # it may hold the task's parameters, composed
 
     # -- state and record ------------------------------------------------------------------------
 
@@ -258,7 +258,7 @@ class APD(Method):
     def state_dict(self) -> dict[str, Any]:
         own = {
             "sigma": self.sigma,
-            "tau": [pack(tau) for tau in self.tau],
+            "tau": pack_rows(self.tau),
             "v": self.v,
             "learned": list(self.learned),
             "shared": self.shared.state_dict(),
@@ -274,8 +274,7 @@ class APD(Method):
         super().load_state_dict(state)
         device = self.device
         self.sigma = state["sigma"].to(device, copy=True)
-        rows = [unpack(tau).to(device) for tau in state["tau"]]
-        self.tau = torch.stack(rows) if rows else self.tau[:0]
+        self.tau = unpack_rows(state["tau"], self.tau)
         self.v = state["v"].to(device, copy=True)
         self.learned = list(state["learned"])
         self.shared.load_state_dict(state["shared"])
@@ -295,20 +294,3 @@ class APD(Method):
             accuracy, parts = state["best"]
             self.best = accuracy, [part.to(device, copy=True) for part in parts]
         self.capacities = list(state["capacities"])
-
-
-def pack(vector: Tensor) -> Tensor | dict[str, Any]:
-    """A vector (P,) by its non-zero entries where that is smaller, else as it is."""
-    (index,) = vector.nonzero(as_tuple=True)
-    if 2 * len(index) >= len(vector):
-        return vector
-    return {"size": len(vector), "index": index.int(), "values": vector[index]}
-
-
-def unpack(packed: Tensor | dict[str, Any]) -> Tensor:
-    """The vector (P,) that :func:`pack` was given, in memory of its own."""
-    if isinstance(packed, Tensor):
-        return packed.clone()
-    vector = packed["values"].new_zeros(packed["size"])
-    vector[packed["index"].long()] = packed["values"]
-    return vector
