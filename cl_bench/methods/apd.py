@@ -155,13 +155,14 @@ class APD(Method):
         by_theta = torch.empty_like(tau)  # row i is the derivative by θ_i
         by_theta[-1] = g
         if s.retroactive:
-            moved = torch.mul(sigma, M[:-1]).add_(tau[:-1]).sub_(self.anchor)
-            torch.mul(moved, 2 * s.drift, out=by_theta[:-1])
-        by_sigma = (by_theta * M).sum(0)
-        by_v = layout.collect(by_theta * sigma) * masks * (1 - masks)
+            moved = torch.mul(sigma, M[:-1], out=by_theta[:-1]).add_(tau[:-1]).sub_(self.anchor)
+            moved.mul_(2 * s.drift)
+        room = M  # the one matrix of this size that is made: new memory costs more than its use
+        by_sigma = torch.mul(by_theta, M, out=room).sum(0)
+        by_v = layout.collect(torch.mul(by_theta, sigma, out=room)) * masks * (1 - masks)
         by_tau = by_theta
         if s.sparsity == "subgradient":
-            by_tau.addcmul_(tau.sign(), layout.decomposed, value=s.l1)
+            by_tau.addcmul_(torch.sign(tau, out=room), layout.decomposed, value=s.l1)
         by_tau[-1].addcmul_(tau[-1], layout.decomposed, value=s.weight_decay)
         by_v[-1].add_(v[-1], alpha=s.weight_decay)
         if not s.retroactive_masks:
