@@ -6,6 +6,7 @@ imported before a run starts.
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import sys
@@ -22,44 +23,41 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
+# commands in modules of their own, whose main() may return an exit code
+COMMANDS = {
+    "report": "cl_bench.results.report",
+    "predict": "cl_bench.predict",
+    "forget": "cl_bench.forget",
+    "doctor": "cl_bench.doctor",
+}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command line; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     try:
-        own_help = arguments[:1] in (["report"], ["predict"], ["reproduce"])
-        if ("--help" in arguments or arguments[:1] == ["-h"]) and not own_help:
+        command = arguments[0] if arguments else ""
+        own_help = command in ("report", "predict", "forget", "reproduce")
+        if ("--help" in arguments or command == "-h") and not own_help:
             print_help()
             return 0
-        if arguments[:1] == ["ls"]:
+        if command == "ls":
             print_listing(arguments[1:])
             return 0
-        if arguments[:1] == ["show"]:
+        if command == "show":
             return _show(arguments[1:])
-        if arguments[:1] == ["report"]:
-            from cl_bench.results.report import main as report
-
-            report(arguments[1:])
-            return 0
-        if arguments[:1] == ["predict"]:
-            from cl_bench.predict import main as predict
-
-            predict(arguments[1:])
-            return 0
-        if arguments[:1] == ["reproduce"]:
+        if command == "reproduce":
             from cl_bench.reproduce.command import main as reproduce
 
-            return reproduce(arguments[1:], lambda words: _compose_and_run(_in_order(words)))
-        if arguments[:1] == ["doctor"]:
-            from cl_bench.doctor import main as doctor
-
-            return doctor(arguments[1:])
+            return reproduce(arguments[1:], _carry_out)
+        if command in COMMANDS:
+            return importlib.import_module(COMMANDS[command]).main(arguments[1:]) or 0
         if "--dry-run" in arguments:
             from cl_bench.sweep_plan import print_plan
 
             print_plan([word for word in arguments if word != "--dry-run"])
             return 0
-        with terminated_like_interrupted(), interrupts_kept():
-            return _compose_and_run(_in_order(arguments))
+        return _carry_out(arguments)
     except UsageError as error:
         if "-sc" in arguments or "--shell-completion" in arguments:
             return 2  # a word that is not finished yet is no mistake to talk about
@@ -71,6 +69,12 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("cl-bench: interrupted", file=sys.stderr)
         return 130
+
+
+def _carry_out(arguments: list[str]) -> int:
+    """The runs of a command line, interrupted by SIGTERM as by Ctrl-C; the exit code."""
+    with terminated_like_interrupted(), interrupts_kept():
+        return _compose_and_run(_in_order(arguments))
 
 
 def _in_order(arguments: list[str]) -> list[str]:

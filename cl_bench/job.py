@@ -95,8 +95,9 @@ def os_sentence(error: OSError) -> str:
 def _run(cfg: RunConfig, directory: Path, show_bar: bool, sweep: str | None) -> Outcome:
     from cl_bench.results.record import Busy, RunRecord
 
-    if RunRecord(directory).finished and not cfg.force:
-        log.warning("%s is finished already; force=true runs it again", directory)
+    record = RunRecord(directory)
+    if record.finished and not cfg.force:
+        log.warning("%s", record.finished_already())
         return Outcome("finished", str(directory), quiet=cfg.quiet)
     from cl_bench.lifecycle import execute
 

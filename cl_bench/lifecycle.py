@@ -48,7 +48,7 @@ def execute(cfg: RunConfig, directory: Path, show_bar: bool, sweep: str | None =
         raise
     with record.writing():
         if record.finished and not cfg.force:  # by another process, since this one began
-            log.warning("%s is finished already; force=true runs it again", directory)
+            log.warning("%s", record.finished_already())
             return
         with _log_file(directory / "run.log", "w" if cfg.force else "a"), _failures_told(record):
             record.start(cfg.model_dump(mode="json"))
@@ -175,13 +175,14 @@ def _record(run: Run, course: Course, record: RunRecord) -> None:
     names = [task.name for task in stream.tasks]
     record.write(names, matrix, values, facts, method.diagnostics(), course.timings)
     write_state(record.directory / MODEL, method.state_dict(), {"model": MODEL_FORMAT})
-    _describe(record.directory, run.cfg)
+    describe(record.directory, run.cfg)
     record.mark("finished")
     run.tracker.end("finished", values)
     log.info("finished in %.1f s: ACC %.4f", values["seconds_total"], values["acc"])
 
 
-def _describe(directory: Path, cfg: RunConfig) -> None:
+def describe(directory: Path, cfg: RunConfig) -> None:
+    """The summary and the pictures of a run, made from its files."""
     from cl_bench.results import plots, tables
 
     tables.write_markdown(directory)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cl_bench.errors import RunError, UsageError
 from cl_bench.files import write_atomic
+from cl_bench.results.forgotten import read_forgotten
 from cl_bench.results.report import Parser
 from cl_bench.results.scan import Damaged, clean, read_status, read_yaml
 
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> None:
     options = parser().parse_args(arguments)
     x, y = read_input(options.input)
     run = load(options.run)
-    task = len(run.stream.tasks) if options.task is None else options.task
+    task = chosen_task(options.run, options.task, len(run.stream.tasks))
     classes = predict(run, x, task)
     content = io.BytesIO()
     import numpy as np
@@ -52,16 +53,35 @@ def main(arguments: list[str]) -> None:
     print(options.out)
 
 
+def chosen_task(directory: Path, task: int | None, tasks: int) -> int:
+    """The number of the task to predict for: the one asked for, else the last that is left."""
+    try:
+        gone = read_forgotten(directory).tasks
+    except Damaged as error:
+        raise RunError(f"{directory}: {error}") from None
+    left = [number for number in range(1, tasks + 1) if number not in gone]
+    if task in gone:
+        raise UsageError(
+            f"--task {task}: was forgotten; the run has left {', '.join(map(str, left))}"
+        )
+    return left[-1] if task is None else task
+
+
+def check_finished(directory: Path) -> None:
+    """A :class:`RunError` if the run in ``directory`` is not finished."""
+    state, message, _ = read_status(directory)
+    if state != "finished":
+        reason = f"{state}: {message}" if message else state
+        raise RunError(f"{directory} is not a finished run ({reason})")
+
+
 def load(directory: Path) -> Run:
     """The run as it stood when it had finished; its dataset is fetched if it is not here.
 
     Nothing of the directory is executed: the config names choices of this package, and the model
     is numbers.
     """
-    state, message, _ = read_status(directory)
-    if state != "finished":
-        reason = f"{state}: {message}" if message else state
-        raise RunError(f"{directory} is not a finished run ({reason})")
+    check_finished(directory)
     try:
         values = read_yaml(directory / "config.yaml")
     except Damaged as error:

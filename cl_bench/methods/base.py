@@ -84,6 +84,14 @@ class Method:
         """Outputs (n, C) for test inputs of ``task``; the runner masks them by the scenario."""
         return self.net(x)
 
+    def forget(self, task: int) -> None:
+        """Drop all that belongs to the task of this index alone, if it is still there.
+
+        The predictions for every other task stay as they are, bit for bit. Not while a task is
+        being learned. Only methods that keep their tasks apart can do so, and override this.
+        """
+        raise NotImplementedError
+
     def train(self, mode: bool) -> None:
         """Learning (True) or evaluation (False) behaviour of BatchNorm and dropout."""
         self.net.module.train(mode)

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cl_bench.methods.sparse import pack_rows, unpack_rows
+
 
 @dataclass
 class Shared:
@@ -35,11 +37,16 @@ class Shared:
         self.groups = torch.cat([self.groups, torch.full((1, len(self.layers)), -1)])
 
     def drop_row(self, row: int) -> None:
-        """Forget a row; what no other row shares any more becomes zero."""
+        """Forget a row; what no other row shares any more becomes zero.
+
+        A centroid is the row itself where that is alone in its group: the next clustering starts
+        from random rows instead.
+        """
         self.groups = torch.cat([self.groups[:row], self.groups[row + 1 :]])
         for layer, part in enumerate(self.layers):
             unused = sorted(set(range(len(self.values))) - set(self.groups[:, layer].tolist()))
             self.values[unused, part] = 0.0
+        self.centroids = self.centroids[:0]
 
     def of(self, row: int) -> Tensor:
         """σ̃ (P,) of one row."""
@@ -50,10 +57,11 @@ class Shared:
         return local
 
     def state_dict(self) -> dict[str, Any]:
-        return {"values": self.values, "groups": self.groups, "centroids": self.centroids}
+        values = pack_rows(self.values)
+        return {"values": values, "groups": self.groups, "centroids": self.centroids}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.values = state["values"].to(self.values)
+        self.values = unpack_rows(state["values"], self.values)
         self.groups = state["groups"].cpu().clone()
         self.centroids = state["centroids"].to(self.values)
 

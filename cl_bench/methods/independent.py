@@ -1,13 +1,14 @@
-"""One narrow network per task: no interference and no sharing.
+"""One network per task: no interference and no sharing.
 
-Source: the baseline "independent" of Lopez-Paz & Ranzato 2017, section 4.
+Sources: the baseline "independent" of Lopez-Paz & Ranzato 2017, section 4, whose networks are
+narrow; the single-task learning (STL) of Yoon et al. 2020 (APD), whose networks are whole.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -18,7 +19,8 @@ from cl_bench.streams.base import Task
 
 
 class Independent(Method):
-    """T networks, each with hidden layers 1/T as wide, so that all together are of one's size.
+    """T networks. ``width: share``: each with hidden layers 1/T as wide, so that all together are
+    of one's size; ``width: whole``: each as wide as the model.
 
     With ``finetune`` a task starts from the parameters of the task before it (buffers, such as
     BatchNorm statistics, are not taken over, as in the authors' code).
@@ -28,17 +30,20 @@ class Independent(Method):
 
     class Settings(MethodSettings):
         finetune: bool
+        width: Literal["share", "whole"] = "share"  # runs recorded before it lack it
 
     settings: Settings
 
     def __init__(self, settings: Settings, context: Context) -> None:
-        narrowed = getattr(context.model, "narrowed", None)
-        if narrowed is None:
-            raise UsageError(
-                f"method=independent cannot make model={context.model.name} narrower; "
-                "choose model=mlp"
-            )
-        build = partial(context.build_network, **narrowed(context.tasks))
+        build = context.build_network
+        if settings.width == "share":
+            narrowed = getattr(context.model, "narrowed", None)
+            if narrowed is None:
+                raise UsageError(
+                    f"method=independent cannot make model={context.model.name} narrower; "
+                    "choose model=mlp or method.width=whole"
+                )
+            build = partial(build, **narrowed(context.tasks))
         super().__init__(settings, replace(context, build_network=build))
         self.nets = [self.net, *(build() for _ in range(context.tasks - 1))]
 

@@ -15,6 +15,7 @@ from cl_bench.config import Section
 from cl_bench.errors import UsageError
 from cl_bench.models.images import channels_height_width, with_channels
 
+NEIGHBOURS, ALPHA = 4, 0.001 / 9  # channels on either side, weight of a square
 TRUNCATED_STD = 0.87962566103423978  # of a standard normal that is cut off at ±2
 
 
@@ -57,7 +58,6 @@ class LeNet(nn.Module):
         self.layers = nn.ModuleList(
             nn.utils.skip_init(nn.Linear, widths[i], widths[i + 1]) for i in range(len(widths) - 1)
         )
-        self.normalise = nn.LocalResponseNorm(9, alpha=0.001, beta=0.75, k=1.0)
         for layer in (*self.convolutions, *self.layers):
             for parameter, fan_in in (
                 (layer.weight, layer.weight[0].numel()),
@@ -69,10 +69,24 @@ class LeNet(nn.Module):
                 )
 
     def forward(self, x: Tensor) -> Tensor:
-        x = with_channels(x)
+        # channels side by side in memory: pooling on the CPU is several times as fast
+        x = with_channels(x).permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
         for layer in self.convolutions:
-            x = F.max_pool2d(self.normalise(layer(x).relu()), 3, stride=2, ceil_mode=True)
+            x = F.max_pool2d(normalised(layer(x).relu()), 3, stride=2, ceil_mode=True)
         x = x.flatten(1)
         for layer in self.layers[:-1]:
             x = layer(x).relu()
         return self.layers[-1](x)
+
+
+def normalised(x: Tensor) -> Tensor:
+    """x / (1 + α Σ x²)^¾ for x (n, C, H, W), the sum over the 9 neighbouring channels.
+
+    The sum is a product with a band matrix and the power two roots, which takes a fifth of the
+    time of ``nn.LocalResponseNorm``.
+    """
+    channel = torch.arange(x.shape[1], device=x.device)
+    near = (channel[:, None] - channel).abs() <= NEIGHBOURS
+    squares = F.conv2d(x * x, (near.to(x.dtype) * ALPHA)[:, :, None, None])
+    root = (squares + 1).rsqrt()
+    return x * root * root.sqrt()

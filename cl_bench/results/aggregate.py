@@ -13,7 +13,15 @@ from cl_bench.errors import RunError
 from cl_bench.results.collect import Run, collect, newest_of_each
 from cl_bench.results.compare import Baseline, compare
 from cl_bench.results.grid import LeftOut, left_out
-from cl_bench.results.grouping import ORDER_KEYS, Grouping, environment_notes, group, text, varying
+from cl_bench.results.grouping import (
+    ORDER_KEYS,
+    Grouping,
+    environment_notes,
+    group,
+    of_stream,
+    text,
+    varying,
+)
 from cl_bench.results.orders import OrderRobustness, robustness
 from cl_bench.results.scan import clean
 from cl_bench.results.statistics import Interval, spread
@@ -41,6 +49,7 @@ ORDERS = (
 )
 COSTS = (
     Column("parameters", "parameters", "numbers that the method keeps"),
+    Column("capacity", "capacity", "parameters kept, over those of one network"),
     Column("memory_bytes", "memory", "bytes of stored samples"),
     Column("forward_passes", "forward", "samples passed forward through the network"),
     Column("backward_passes", "backward", "samples passed backward through the network"),
@@ -163,7 +172,7 @@ def _best(
     grouping: Grouping, frame: pd.DataFrame, columns: Sequence[Column]
 ) -> set[tuple[int, str]]:
     """Rows whose printed mean is the best among those on the same stream."""
-    keys = [k for k in grouping.labels if k.startswith("dataset.") and k not in ORDER_KEYS]
+    keys = [k for k in grouping.labels if of_stream(k) and k not in ORDER_KEYS]
     blocks: dict[tuple[str, ...], list[int]] = {}
     for index, member in enumerate(grouping.groups):
         blocks.setdefault(member.label(keys), []).append(index)

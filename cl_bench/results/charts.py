@@ -198,11 +198,12 @@ def heat_maps(report: Report) -> list[HeatMap]:
         shapes = {run.matrix.shape for run in member.runs}
         if len(shapes) == 1:
             mean = np.mean([run.matrix for run in member.runs], axis=0)
-            found.append(_heat_map(legend(member, report.labels), len(member.runs), mean))
+            label = legend(member, report.labels)
+            found.append(_heat_map(label, len(member.runs), mean, member.runs[0].numbers))
     return found
 
 
-def _heat_map(title: str, seeds: int, matrix: np.ndarray) -> HeatMap:
+def _heat_map(title: str, seeds: int, matrix: np.ndarray, numbers: Sequence[int]) -> HeatMap:
     tasks = matrix.shape[1]
     shown = sorted({round(i) for i in np.linspace(0, tasks - 1, min(tasks, MOST_CELLS))})
     rows = [0, *(column + 1 for column in shown)]
@@ -215,12 +216,12 @@ def _heat_map(title: str, seeds: int, matrix: np.ndarray) -> HeatMap:
     ]
     every = -(-len(rows) // 12)
     columns = [
-        (round(edge + (i + 0.5) * step, 1), str(column + 1))
+        (round(edge + (i + 0.5) * step, 1), str(numbers[column]))
         for i, column in enumerate(shown)
         if i % every == 0
     ]
     sides = [
-        (round(edge / 2 + (j + 0.5) * step, 1), str(row))
+        (round(edge / 2 + (j + 0.5) * step, 1), str(numbers[row - 1] if row else 0))
         for j, row in enumerate(rows)
         if j % every == 0
     ]

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from cl_bench.results.forgotten import read_forgotten
 from cl_bench.results.scan import (
     Damaged,
     clean,
@@ -25,12 +26,14 @@ from cl_bench.results.scan import (
 
 # the sections of the config that determine a result; the rest is where and how it was computed
 IDENTITY = ("method", "dataset", "model", "memory")
+FORGOTTEN = "forgotten"  # among the settings: names of the tasks that a run has forgotten since
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass
 class Run:
-    """One run directory. ``settings`` is flat (``method.lr``), without the run's own ``seed``.
+    """One run directory. ``settings`` is flat (``method.lr``), without the run's own ``seed``;
+    ``forgotten`` among them names the tasks that the run has forgotten since, if any.
 
     ``problem`` says why a run cannot be part of a table; None for a finished run that was read.
     """
@@ -42,6 +45,7 @@ class Run:
     settings: dict[str, Any] = field(default_factory=dict)
     seed: int | None = None
     names: tuple[str, ...] = ()
+    numbers: tuple[int, ...] = ()  # of these tasks in the stream, from 1
     matrix: np.ndarray | None = None  # (T+1, T)
     metrics: dict[str, float] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
@@ -113,6 +117,9 @@ def _plain(value: Any) -> Any:
 
 
 def _read_results(run: Run) -> None:
+    gone = read_forgotten(run.directory)
+    if not gone.complete:
+        raise Damaged(gone.sentence(run.directory))
     text = read_text(run.directory / "accuracy.csv")
     try:
         names, *rows = csv.reader(io.StringIO(text))
@@ -137,6 +144,9 @@ def _read_results(run: Run) -> None:
     except Damaged:
         run.environment = {}  # then the code's version is unknown, which the report says
     run.names = tuple(clean(name, 80) for name in names)
+    run.numbers = tuple(gone.numbers(tasks))
+    if gone:  # such a run is measured on other tasks: it must not be averaged with the others
+        run.settings[FORGOTTEN] = ", ".join(gone.tasks.values())
     run.matrix, run.metrics = matrix, metrics
 
 

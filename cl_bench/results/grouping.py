@@ -8,7 +8,7 @@ from typing import Any
 
 from cl_bench.config import similar
 from cl_bench.errors import UsageError
-from cl_bench.results.collect import Run
+from cl_bench.results.collect import FORGOTTEN, Run
 
 NONE = "–"
 # told first when rows are labelled; what they do not tell apart comes after, by name
@@ -114,11 +114,15 @@ def telling_apart(groups: Sequence[Group], keys: Iterable[str]) -> list[str]:
         member.settings["method.name"] = setting(member.runs[0], "method.name")
     labels = ["method.name"]
     for key in sorted(set(keys) - {"method.name"}, key=importance):
-        of_stream = key.startswith("dataset.") and key != "dataset.batch_size"
-        told = [k for k in labels if k.startswith("dataset.")] if of_stream else labels
+        told = list(filter(of_stream, labels)) if of_stream(key) else labels
         if _kinds(groups, [*told, key]) > _kinds(groups, told):
             labels.append(key)
     return labels
+
+
+def of_stream(key: str) -> bool:
+    """Whether the setting is about what is learned and measured, and not about how."""
+    return key == FORGOTTEN or (key.startswith("dataset.") and key != "dataset.batch_size")
 
 
 def resolve(key: str, runs: Sequence[Run]) -> str:
@@ -156,6 +160,11 @@ def environment_notes(groups: Sequence[Group]) -> list[str]:
     """What makes numbers of one row, or times of different rows, hard to compare."""
     notes = []
     runs = [run for member in groups for run in member.runs]
+    if forgetful := sum(FORGOTTEN in run.settings for run in runs):
+        notes.append(
+            f"{forgetful} of {len(runs)} runs have forgotten tasks since; their numbers are about "
+            "the tasks that are left"
+        )
     changed = sum(run.code.endswith(" changed") for run in runs)
     if changed:
         notes.append(f"{changed} of {len(runs)} runs used code with changes beyond its commit")

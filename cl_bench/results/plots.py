@@ -10,6 +10,7 @@ import numpy as np
 
 from cl_bench.files import write_atomic
 from cl_bench.results.record import read_results
+from cl_bench.results.tables import forgotten
 
 log = logging.getLogger("cl_bench")
 
@@ -24,12 +25,15 @@ def write_pictures(directory: Path) -> None:
     _, matrix, metrics = read_results(directory)
     figure = Figure(figsize=(13, 5.4), layout="constrained")
     heat, curves = figure.subplots(1, 2, width_ratios=(1, 1.15))
-    _draw_matrix(heat, matrix)
-    _draw_curves(curves, matrix)
+    gone = forgotten(directory)
+    numbers = gone.numbers(matrix.shape[1])
+    _draw_matrix(heat, matrix, numbers)
+    _draw_curves(curves, matrix, numbers)
     score = ", ".join(
         f"{key.upper()} {metrics[key]:.3f}" for key in ("acc", "bwt") if metrics[key] is not None
     )
-    figure.suptitle(f"{directory.name}   {score}", fontsize=11)
+    without = f", {gone.told()} forgotten" if gone else ""
+    figure.suptitle(f"{directory.name}   {score}{without}", fontsize=11)
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=110, metadata={"Software": None})
     write_atomic(directory / "accuracy.png", content.getvalue())
@@ -41,7 +45,7 @@ def _ticks(tasks: int) -> range:
     return range(tasks - (tasks - 1) // step * step, tasks + 1, step)
 
 
-def _draw_matrix(axes, matrix: np.ndarray) -> None:
+def _draw_matrix(axes, matrix: np.ndarray, numbers: list[int]) -> None:
     tasks = matrix.shape[1]
     image = axes.imshow(
         matrix, vmin=0, vmax=1, cmap="viridis", extent=(0.5, tasks + 0.5, tasks + 0.5, -0.5)
@@ -50,12 +54,13 @@ def _draw_matrix(axes, matrix: np.ndarray) -> None:
         xlabel="tested on task", ylabel="after learning task (0: untrained)", aspect="auto",
         title="test accuracy",
     )  # fmt: skip
-    axes.set_xticks(_ticks(tasks))
-    axes.set_yticks([0, *_ticks(tasks)])
+    labels = [str(numbers[place - 1]) for place in _ticks(tasks)]
+    axes.set_xticks(_ticks(tasks), labels)
+    axes.set_yticks([0, *_ticks(tasks)], ["0", *labels])
     axes.figure.colorbar(image, ax=axes, pad=0.02)
 
 
-def _draw_curves(axes, matrix: np.ndarray) -> None:
+def _draw_curves(axes, matrix: np.ndarray, numbers: list[int]) -> None:
     import matplotlib
 
     tasks = matrix.shape[1]
@@ -68,8 +73,9 @@ def _draw_curves(axes, matrix: np.ndarray) -> None:
     mean = [matrix[row, :row].mean() for row in range(1, tasks + 1)]
     axes.plot(range(1, tasks + 1), mean, color="crimson", linewidth=2.4, label="mean of those seen")
     axes.set(
-        xlabel="after learning task", ylabel="test accuracy", ylim=(0, 1), xticks=_ticks(tasks),
+        xlabel="after learning task", ylabel="test accuracy", ylim=(0, 1),
         title="each task from when it was learned (dark: early, light: late)",
     )  # fmt: skip
+    axes.set_xticks(_ticks(tasks), [str(numbers[place - 1]) for place in _ticks(tasks)])
     axes.grid(alpha=0.25)
     axes.legend(loc="lower left")

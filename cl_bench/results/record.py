@@ -18,6 +18,9 @@ import numpy as np
 
 from cl_bench.errors import RunError
 from cl_bench.files import write_atomic, write_json
+from cl_bench.results.forgotten import FILE as FORGOTTEN
+from cl_bench.results.forgotten import read_forgotten
+from cl_bench.results.scan import Damaged
 
 log = logging.getLogger("cl_bench")
 
@@ -56,6 +59,15 @@ class RunRecord:
     def finished(self) -> bool:
         return self.status.get("state") == "finished"
 
+    def finished_already(self) -> str:
+        """The sentence for who would run it again."""
+        try:
+            more = read_forgotten(self.directory).sentence(self.directory)
+        except Damaged as error:
+            more = str(error)
+        more = f" ({more})" if more else ""
+        return f"{self.directory} is finished already{more}; force=true runs it again"
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Make the directory and hold it for this process; :class:`Busy` if another one has it.
@@ -87,6 +99,7 @@ class RunRecord:
         with self._telling("make"):
             self.directory.mkdir(parents=True, exist_ok=True)
         self.mark("running")
+        (self.directory / FORGOTTEN).unlink(missing_ok=True)  # what was forgotten is learned anew
         from omegaconf import OmegaConf
 
         write_atomic(self.directory / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
@@ -131,11 +144,21 @@ class RunRecord:
         timings: list[dict[str, float]],
     ) -> None:
         """All results: the (T+1, T) matrix, flat metrics, and per-task timings in seconds."""
-        write_atomic(self.directory / "accuracy.csv", _csv(task_names, matrix.tolist()))
         seconds = [list(row.values()) for row in timings]
         write_atomic(self.directory / "timings.csv", _csv(list(timings[0]), seconds))
-        write_json(self.directory / "metrics.json", metrics)
         write_json(self.directory / "environment.json", environment)
+        self.write_numbers(task_names, matrix, metrics, diagnostics)
+
+    def write_numbers(
+        self,
+        task_names: list[str],
+        matrix: np.ndarray,
+        metrics: dict[str, Any],
+        diagnostics: dict[str, Any],
+    ) -> None:
+        """The results that change when a task is forgotten."""
+        write_atomic(self.directory / "accuracy.csv", _csv(task_names, matrix.tolist()))
+        write_json(self.directory / "metrics.json", metrics)
         write_json(self.directory / "diagnostics.json", diagnostics)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cl_bench.errors import UsageError
+from cl_bench.results.forgotten import read_forgotten
 from cl_bench.results.scan import (
     Damaged,
     age,
@@ -40,6 +41,7 @@ def listed(directory: Path) -> Listed:
     if state == "finished":
         try:
             acc = read_json(directory / "metrics.json").get("acc")
+            progress = read_forgotten(directory).sentence(directory)
         except Damaged as error:
             return Listed(directory, "damaged", str(error), accuracy, last)
         if isinstance(acc, int | float):

@@ -164,6 +164,8 @@ def cost_cell(key: str, mean: float | None, std: float | None) -> Cell:
     if key.startswith("seconds"):
         spread = "" if number(std) is None else f" ± {std:.1f}"
         return Cell(f"{value:.1f}{spread}", sort=value)
+    if key == "capacity":
+        return Cell(f"{value:.2f}", sort=value)
     return Cell(f"{value:,.0f}", sort=value)
 
 

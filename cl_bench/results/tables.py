@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cl_bench.errors import RunError
 from cl_bench.files import write_atomic
+from cl_bench.results.forgotten import Forgotten, read_forgotten
 from cl_bench.results.record import read_results
-from cl_bench.results.scan import read_yaml
+from cl_bench.results.scan import Damaged, read_yaml
 
 # metric -> (heading, what it says)
 METRICS = {
@@ -21,6 +24,7 @@ METRICS = {
     "forgetting": ("forgetting", "mean drop from each task's best"),
     "bwt_authors_code": ("BWT, authors' code", "the same sum over T instead of T-1"),
     "fwt_authors_code": ("FWT, authors' code", "the same sum over T instead of T-1"),
+    "capacity": ("capacity", "parameters kept, over those of one network"),
 }
 LABEL = 10  # characters of a row's label
 
@@ -34,8 +38,11 @@ def print_run(directory: Path, quiet: bool) -> None:
         console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
         names, matrix, metrics = read_results(directory)
         console.print("Test accuracy in % on each task (columns) after learning each (rows)")
-        console.print(heat_table(len(names), matrix, console.width))
+        gone = forgotten(directory)
+        console.print(heat_table(gone.numbers(len(names)), matrix, console.width))
         print("\n".join(metric_lines(metrics) + published_lines(directory, metrics)))
+        if gone:
+            print(f"{gone.sentence(directory)}; what is above is about the tasks that are left")
         memory = metrics["peak_rss_bytes"] / 2**20
         print(
             f"{metrics['seconds_total']:.1f} s: {metrics['seconds_train']:.1f} s training, "
@@ -44,11 +51,23 @@ def print_run(directory: Path, quiet: bool) -> None:
     print(directory)
 
 
-def heat_table(tasks: int, matrix: np.ndarray, width: int) -> Any:
-    """The accuracy matrix in percent, a row after each task, as a table of at most ``width``."""
+def forgotten(directory: Path) -> Forgotten:
+    """What a run whose files are to be shown has forgotten."""
+    try:
+        return read_forgotten(directory)
+    except Damaged as error:
+        raise RunError(f"{directory}: {error}") from None
+
+
+def heat_table(numbers: Sequence[int], matrix: np.ndarray, width: int) -> Any:
+    """The accuracy matrix in percent, a row after each task, as a table of at most ``width``.
+
+    ``numbers`` (T,) are the tasks' positions in the stream, 1 to T unless some were forgotten.
+    """
     from rich.table import Table
     from rich.text import Text
 
+    tasks = len(numbers)
     cell = 4 if LABEL + 4 * tasks <= width else 3
     fits = max(2, (width - LABEL) // cell)
     shown = sorted({round(i) for i in np.linspace(0, tasks - 1, min(tasks, fits))})
@@ -64,10 +83,10 @@ def heat_table(tasks: int, matrix: np.ndarray, width: int) -> Any:
     )
     table.add_column("", justify="right", width=LABEL)
     for column in shown:
-        table.add_column(f"{column + 1} ", justify="right", width=cell)
+        table.add_column(f"{numbers[column]} ", justify="right", width=cell)
     for row in [0, *(column + 1 for column in shown)]:
         cells = [Text(f"{100 * v:.0f} "[:cell], style=_heat(v)) for v in matrix[row, shown]]
-        table.add_row("untrained " if row == 0 else f"task {row} ", *cells)
+        table.add_row("untrained " if row == 0 else f"task {numbers[row - 1]} ", *cells)
     return table
 
 
@@ -76,6 +95,7 @@ def metric_lines(metrics: dict[str, Any]) -> list[str]:
     return [
         f"{heading:18}  {_format(metrics[key]):>7}  {meaning}"
         for key, (heading, meaning) in METRICS.items()
+        if key in metrics
     ]
 
 
@@ -97,7 +117,10 @@ def write_markdown(directory: Path) -> None:
     lines += [
         f"| {heading} | {_format(metrics[key])} | {meaning} |"
         for key, (heading, meaning) in METRICS.items()
+        if key in metrics
     ]
+    if gone := forgotten(directory):
+        lines += ["", f"Forgotten since: {gone.told()}. All else is about the tasks that are left."]
     lines += [
         "",
         f"{metrics['parameters']:,} parameters, {metrics['memory_bytes'] / 1e6:.1f} MB of memory "

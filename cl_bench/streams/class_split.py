@@ -17,7 +17,7 @@ from torch import Tensor
 from cl_bench.errors import UsageError
 from cl_bench.rng import generator
 from cl_bench.streams.base import Stream, StreamSettings, Task, Transform, names_or_numbers
-from cl_bench.streams.transforms import Plain
+from cl_bench.streams.transforms import Plain, Scrambled
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,9 @@ class ClassSplit(Stream):
     Outputs of the network: in the scenarios ``task`` and ``class`` one per class, in class order,
     so that a task's outputs are neighbours; in ``domain`` the labels are renumbered within each
     task and there are as many outputs as the largest task has classes.
+
+    ``layout``: ``image`` shows the images as they are, ``scrambled`` colour images with their
+    numbers in the order in which APD's authors read them.
     """
 
     class Settings(StreamSettings):
@@ -48,12 +51,13 @@ class ClassSplit(Stream):
         split: Literal["classes", "superclasses", "tasks"] | None
         class_order: Annotated[str | list[int], names_or_numbers("natural", "seeded")]
         classes: int | None = Field(ge=1)
+        layout: Literal["image", "scrambled"] = "image"  # only the datasets that it is for name it
 
     settings: Settings
     transform: ClassVar[Transform] = Plain()
 
     def make_tasks(self) -> Iterator[Task]:
-        parts = self._parts()
+        parts, transform = self._parts(), self._transform()
         outputs = self._outputs(parts)
         for identity, (name, labels) in enumerate(zip(parts.names, parts.labels, strict=True)):
             lookup = torch.full((self.data.classes,), -1)
@@ -71,10 +75,20 @@ class ClassSplit(Stream):
                 identity=identity,
                 name=name,
                 classes=tuple(sorted(outputs[identity])),
-                transform=self.transform,
+                transform=transform,
                 train=self.draw_samples(identity, train),
                 test=test,
             )
+
+    def _transform(self) -> Transform:
+        if self.settings.layout == "image":
+            return self.transform
+        if len(self.input_shape) != 3:
+            raise UsageError(
+                f"dataset.layout=scrambled: is for colour images, those of {self.data.name} are "
+                f"{'x'.join(map(str, self.input_shape))}; set it to image"
+            )
+        return Scrambled()
 
     def _relabel(self, train: Tensor, test: Tensor, lookup: Tensor, name: str) -> None:
         """Dataset labels become network outputs; a sample belongs to one task, so once."""

@@ -27,6 +27,20 @@ class Plain:
         return b"plain"
 
 
+class Scrambled:
+    """Colour images as the authors' code of APD (Yoon et al. 2020) reads CIFAR-100: the numbers of
+    an image (C, H, W) are taken for one (H, W, C), so that colours and neighbours are mixed up."""
+
+    def __call__(self, split: Split, rows: slice | Tensor) -> Tensor:
+        images = split.take(rows)
+        count, channels, height, width = images.shape
+        mixed = images.reshape(count, height, width, channels).permute(0, 3, 1, 2)
+        return to_unit(mixed.contiguous())
+
+    def describe(self) -> bytes:
+        return b"scrambled"
+
+
 @dataclass(frozen=True)
 class Gather:
     """Pixel i of the result is pixel ``plan[i]`` of the image; ``plan`` is int64 (D,).

@@ -69,3 +69,14 @@ def test_what_no_row_shares_any_more_is_dropped_with_the_last_one():
     after.drop_row(0)
     assert after.values.tolist() == [[0.0], [5.0]]
     assert after.of(1).tolist() == [5.0]
+
+
+def test_a_centroid_is_a_row_and_is_forgotten_with_it():
+    rows = torch.tensor([[1.0], [2.0], [9.0]])
+    before = shared([slice(0, 1)], 1, [[1.0], [5.0]])
+    _, after = consolidate(rows, before, 2, 0.1, "midrange", torch.Generator())
+    assert after.centroids.tolist() == [[1.5], [9.0]]
+    after.drop_row(2)
+    assert not len(after.centroids)
+    own, again = consolidate(rows[:2], after, 2, 0.1, "midrange", torch.Generator())
+    assert torch.equal(own + torch.stack([again.of(0), again.of(1)]), rows[:2])

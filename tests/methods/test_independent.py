@@ -42,6 +42,13 @@ def test_hidden_layers_are_one_tth_as_wide_and_parameters_are_counted_over_all()
     assert narrow.nets[0].module.layers[0].out_features == 1
 
 
+def test_whole_networks_are_as_wide_as_the_model_and_fit_any_model():
+    method = small_run("method=independent", "method.width=whole", "model.hidden=[12,9]").method
+    assert method.parameters == 4 * method.nets[0].size == 4 * (64 * 12 + 12 + 12 * 9 + 9 + 100)
+    convolutional = small_run("method=independent", "method.width=whole", "model=lenet").method
+    assert len(convolutional.nets) == 4
+
+
 def test_each_task_is_answered_by_its_own_network_and_any_can_diverge():
     run = small_run("method=independent")
     x, _ = next(run.stream.test_batches(run.stream.tasks[2]))

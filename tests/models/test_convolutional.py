@@ -5,6 +5,7 @@ import torch
 
 from cl_bench import config, registry
 from cl_bench.errors import UsageError
+from cl_bench.models.lenet import normalised
 from cl_bench.models.network import Network
 from cl_bench.rng import generator
 
@@ -76,10 +77,20 @@ def test_initial_scales():
 
 def test_response_normalisation_divides_by_neighbouring_channels():
     x = torch.rand(1, 12, 1, 1) * 20
-    found = build("lenet").normalise(x)
+    found = normalised(x)
     squares = torch.stack([(x[0, max(0, c - 4) : c + 5] ** 2).sum() for c in range(12)])
     expected = x.flatten() / (1 + 0.001 / 9 * squares) ** 0.75
     assert torch.allclose(found.flatten(), expected, rtol=1e-5)
+
+
+def test_response_normalisation_and_its_gradient_are_those_of_torch():
+    x = (torch.rand(3, 20, 6, 5) * 20).requires_grad_()
+    reference = torch.nn.LocalResponseNorm(9, alpha=0.001, beta=0.75, k=1.0)
+    assert torch.allclose(normalised(x), reference(x), rtol=1e-5)
+    weight = torch.rand(3, 20, 6, 5)
+    (ours,) = torch.autograd.grad((weight * normalised(x)).sum(), x)
+    (theirs,) = torch.autograd.grad((weight * reference(x)).sum(), x)
+    assert torch.allclose(ours, theirs, atol=1e-5)
 
 
 @pytest.mark.parametrize(

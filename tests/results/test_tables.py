@@ -11,7 +11,7 @@ from cl_bench.results.tables import heat_table
 def rendered(tasks, width):
     matrix = np.random.default_rng(0).random((tasks + 1, tasks))
     out = io.StringIO()
-    Console(file=out, width=width).print(heat_table(tasks, matrix, width))
+    Console(file=out, width=width).print(heat_table(range(1, tasks + 1), matrix, width))
     return matrix, out.getvalue()
 
 

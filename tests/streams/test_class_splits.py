@@ -6,9 +6,9 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from cl_bench import cli, runner
+from cl_bench import cli, datasets, runner
 from cl_bench.config import check_run
-from cl_bench.datasets import load
+from cl_bench.datasets import Arrays, load
 from cl_bench.errors import UsageError
 from cl_bench.listing import conf_dir
 from cl_bench.streams.scenario import Scenario
@@ -16,10 +16,14 @@ from cl_bench.streams.scenario import Scenario
 CPU = torch.device("cpu")
 
 
-def build(*overrides, dataset="digits_split"):
+def config(dataset, *overrides):
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         composed = compose("config", [f"dataset={dataset}", *(f"dataset.{o}" for o in overrides)])
-    return runner.build_stream(check_run(OmegaConf.to_container(composed, resolve=True)), CPU)
+    return check_run(OmegaConf.to_container(composed, resolve=True))
+
+
+def build(*overrides, dataset="digits_split"):
+    return runner.build_stream(config(dataset, *overrides), CPU)
 
 
 def test_every_task_has_the_samples_of_its_classes_once():
@@ -38,6 +42,50 @@ def test_every_task_has_the_samples_of_its_classes_once():
             assert x.max() <= 1
             row = (images == (x[0] * 255).round().byte().numpy().ravel()).all(1).nonzero()[0]
             assert y[0].item() in digits.train_labels[row]
+
+
+@pytest.fixture
+def colours(monkeypatch):
+    """20 classes of random colour images of 4x6 in place of CIFAR-100."""
+    draw = np.random.default_rng(0)
+    labels = np.arange(80) % 20
+    images = draw.integers(0, 256, (2, 80, 3, 4, 6), dtype=np.uint8)
+    arrays = Arrays("c", images[0], labels, images[1], labels, 20, "0" * 64, "a test")
+    monkeypatch.setattr(datasets, "load", lambda name, path: arrays)
+    return arrays
+
+
+def test_the_scrambled_layout_is_the_reshape_of_the_authors_code(colours):
+    plain = build("tasks=4", dataset="cifar100_split")
+    mixed = build("tasks=4", "layout=scrambled", dataset="cifar100_split")
+    task = mixed.tasks[1]
+    x, _ = next(mixed.test_batches(task))
+    files = colours.test_images[task.test.numpy()].reshape(-1, 3 * 4 * 6)  # the rows of the files
+    by_hand = files.reshape(
+        -1, 4, 6, 3
+    )  # height, width, colour: what the authors' network is given
+    for row in range(4):
+        for column in range(6):
+            for colour in range(3):
+                expected = by_hand[:, row, column, colour] / np.float32(255)
+                np.testing.assert_array_equal(x[:, colour, row, column], expected)
+    shown, _ = next(plain.test_batches(plain.tasks[1]))
+    np.testing.assert_array_equal(shown.flatten(1), files / np.float32(255))
+    assert shown.shape == x.shape == (20, 3, 4, 6)
+    assert mixed.checksum() != plain.checksum()
+    assert plain.checksum() == build("tasks=4", "layout=image", dataset="cifar100_split").checksum()
+
+
+def test_the_scrambled_layout_is_another_run_and_for_colours_only():
+    prints = {
+        config("cifar100_superclass", *more).fingerprint()
+        for more in ((), ("layout=image",), ("layout=scrambled",))
+    }
+    assert len(prints) == 2
+    grey = config("digits_split")
+    scrambled = {**grey.dataset, "layout": "scrambled"}
+    with pytest.raises(UsageError, match=r"layout=scrambled: .* those of digits are 8x8"):
+        runner.build_stream(grey.model_copy(update={"dataset": scrambled}), CPU)
 
 
 def test_scenario_decides_outputs_and_labels():
