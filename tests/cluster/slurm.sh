@@ -81,6 +81,14 @@ start() {
 
 stop() {
   local file pid
+  if [ -e "$dir/slurm.conf" ]; then  # a job's steps do not end without the daemons
+    export SLURM_CONF=$dir/slurm.conf
+    timeout 10 scancel --quiet --partition=tests 2> /dev/null || true
+    for _ in $(seq 30); do
+      [ -n "$(timeout 5 squeue -h 2> /dev/null)" ] || break
+      sleep 0.5
+    done
+  fi
   for file in "$dir/slurmd.pid" "$dir/slurmctld.pid" "$dir/munge/pid"; do
     [ -e "$file" ] || continue
     pid=$(cat "$file")
