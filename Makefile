@@ -14,7 +14,7 @@ PROJECT := pyproject.toml constraints.txt
 .PHONY: help install run test test-full test-cluster test-trackers lint format bench reproduce-fast \
   build clean
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  e.g. make run ARGS="method=single dataset=digits_permutations"'
 
 install: $(VENV)/.run ## create .venv and install cl-bench in it
