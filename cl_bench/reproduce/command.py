@@ -63,20 +63,20 @@ def main(arguments: list[str], run: Callable[[list[str]], int]) -> int:
 
 
 def _to_do(runs: Sequence[Wanted], everything: bool, overrides: Sequence[str]) -> list[Wanted]:
-    """The runs that are not finished and can be run on this machine, and a word about them."""
+    """The runs that are not done and can be run on this machine, and a word about them."""
     patient = everything or _gpu(overrides)
     # recipes may share a run
     todo: dict[Path, Wanted] = {}
     for run in runs:
         recipe = run.recipe.recipe
-        if recipe.skip is None and (patient or not recipe.needs_gpu) and not run.finished:
+        if recipe.skip is None and (patient or not recipe.needs_gpu) and not run.done:
             todo.setdefault(run.directory, run)
     minutes = sum(run.recipe.recipe.minutes.cpu for run in todo.values())
-    done = sum(run.finished for run in runs)
-    text = f"{len(runs)} runs, {done} finished, {len(todo)} to do"
+    done = sum(run.done for run in runs)
+    text = f"{len(runs)} runs, {done} done, {len(todo)} to do"
     if todo and not _gpu(overrides):
         text += f": about {duration(60 * minutes)} one after the other on one CPU core"
-    left = {run.recipe.name for run in runs if not run.finished and run.directory not in todo}
+    left = {run.recipe.name for run in runs if not run.done and run.directory not in todo}
     if left:
         text += f"; {len(left)} recipes are left out (see --list)"
     print(f"cl-bench: {text}", file=sys.stderr)
@@ -96,7 +96,7 @@ def _finish(recipes: Sequence[Named], runs: Sequence[Wanted], place: Path | None
 
     found = {named.name: [] for named in recipes}
     for run in runs:
-        if run.finished:
+        if run.done:
             found[run.recipe.name].append(read_run(run))
     if place is not None:
         from cl_bench.reproduce.pages import write_pages

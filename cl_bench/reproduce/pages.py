@@ -43,12 +43,13 @@ def number(value: float | None, sign: bool = False) -> str:
     return text.replace("-", "−").replace("−0.000", "0.000").replace("+0.000", "0.000")
 
 
-def with_spread(spread: Spread | None) -> str:
-    """``0.826 ± 0.002 (5)``: mean, standard deviation, number of runs."""
+def with_spread(spread: Spread | None, diverged: int = 0) -> str:
+    """``0.826 ± 0.002 (4, 1 diverged)``: mean, standard deviation, number of runs."""
     if spread is None:
-        return "–"
+        return f"– ({diverged} diverged)" if diverged else "–"
     std = f" ± {spread.std:.3f}" if spread.std is not None else ""
-    return f"{number(spread.mean)}{std} ({spread.n})"
+    runs = f"{spread.n}, {diverged} diverged" if diverged else f"{spread.n}"
+    return f"{number(spread.mean)}{std} ({runs})"
 
 
 def cells(line: Line) -> list[str]:
@@ -56,7 +57,7 @@ def cells(line: Line) -> list[str]:
     return [
         METRICS.get(line.metric, line.metric),
         number(line.published),
-        with_spread(line.ours),
+        with_spread(line.ours, line.diverged),
         number(line.difference, sign=True),
         "–" if line.tolerance is None else f"{line.tolerance:g}",
         line.verdict,
@@ -113,7 +114,7 @@ def _footer(paper: str, runs: Runs) -> list[str]:
         f"[records/{paper}](records/{paper}).",
     ]
     if everything:
-        machines = dict.fromkeys(_machine(run["environment"]) for run in everything)
+        machines = dict.fromkeys(_machine(r["environment"]) for r in everything if r["environment"])
         text += ["", "Computed with " + "; ".join(machines) + "."]
     return [*text, ""]
 

@@ -21,7 +21,10 @@ ENVIRONMENT = ("cl_bench", "code", "python", "packages", "cpu", "cores", "device
 
 
 def read_run(run: Wanted) -> dict[str, Any]:
-    """The record of one finished run."""
+    """The record of one run that is done; of one that diverged, only that it did."""
+    if run.state == "diverged":
+        nothing = {"metrics": {}, "tasks": [], "final": [], "environment": {}}
+        return {**_name(run), "diverged": True, **nothing}
     from cl_bench.results.record import read_results
     from cl_bench.results.scan import read_json
 
@@ -29,9 +32,8 @@ def read_run(run: Wanted) -> dict[str, Any]:
     facts = read_json(run.directory / "environment.json")
     table = (run.directory / "accuracy.csv").read_bytes()
     return {
-        "seed": run.seed,
-        "order": run.order,
-        "run": run.directory.name,
+        **_name(run),
+        "diverged": False,
         "metrics": metrics,
         "accuracy_sha256": hashlib.sha256(table).hexdigest(),
         "tasks": names,
@@ -43,6 +45,10 @@ def read_run(run: Wanted) -> dict[str, Any]:
         "dataset_sha256": (facts.get("dataset") or {}).get("sha256"),
         "environment": {key: facts.get(key) for key in ENVIRONMENT},
     }
+
+
+def _name(run: Wanted) -> dict[str, Any]:
+    return {"seed": run.seed, "order": run.order, "run": run.directory.name}
 
 
 def read_record(place: Path, named: Named) -> list[dict[str, Any]]:

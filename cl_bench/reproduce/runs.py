@@ -23,12 +23,17 @@ class Wanted:
     directory: Path
 
     @property
-    def finished(self) -> bool:
+    def state(self) -> str:
+        """As in ``status.json``; empty if there is none."""
         from cl_bench.results.scan import read_status
 
-        return (self.directory / "status.json").is_file() and (
-            read_status(self.directory)[0] == "finished"
-        )
+        there = (self.directory / "status.json").is_file()
+        return read_status(self.directory)[0] if there else ""
+
+    @property
+    def done(self) -> bool:
+        """Nothing more can come of it: a run that diverged would diverge again."""
+        return self.state in ("finished", "diverged")
 
 
 def check_free(overrides: Sequence[str]) -> None:

@@ -32,7 +32,8 @@ def variants_page(recipes: Sequence[Named], everything: Runs, comment: str) -> s
 def _cells(named: Named, everything: Runs) -> list[str]:
     runs = everything.get(named.name, [])
     shown = [values(runs, metric) for metric in SHOWN]
-    texts = [with_spread(spread(found)) if found else "–" for found in shown]
+    diverged = sum(run["diverged"] for run in runs)
+    texts = [with_spread(spread(found) if found else None, diverged) for found in shown]
     difference = None
     if named.recipe.compare is not None:
         difference = against(runs, everything.get(f"{named.paper}/{named.recipe.compare}", []))

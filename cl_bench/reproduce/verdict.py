@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cl_bench.reproduce.recipe import Named
@@ -14,9 +14,9 @@ INSIDE, OUTSIDE = "inside", "outside"
 
 @dataclass(frozen=True)
 class Line:
-    """One metric of one recipe; ``ours`` is None if there is no run.
+    """One metric of one recipe; ``ours`` is of the runs that finished, None if none did.
 
-    ``verdict``: inside | outside | indicator only (inside or outside) | not run: why.
+    ``verdict``: inside | outside | indicator only (inside or outside) | diverged | not run: why.
     """
 
     named: Named
@@ -24,7 +24,8 @@ class Line:
     published: float | None
     tolerance: float | None
     ours: Spread | None
-    verdict: str
+    diverged: int  # runs
+    verdict: str = ""
 
     @property
     def difference(self) -> float | None:
@@ -36,21 +37,22 @@ class Line:
 def judge(named: Named, runs: Sequence[dict[str, Any]]) -> list[Line]:
     """A line for every published metric of the recipe; for accuracy alone if nothing is."""
     recipe = named.recipe
+    diverged = sum(run["diverged"] for run in runs)
     lines = []
     for metric in recipe.published or {"acc": None}:
         published, tolerance = recipe.published.get(metric), recipe.tolerance.get(metric)
         found = values(runs, metric)
         ours = spread(found) if found else None
-        lines.append(Line(named, metric, published, tolerance, ours, ""))
-    return [
-        Line(line.named, line.metric, line.published, line.tolerance, line.ours, _verdict(line))
-        for line in lines
-    ]
+        line = Line(named, metric, published, tolerance, ours, diverged)
+        lines.append(replace(line, verdict=_verdict(line)))
+    return lines
 
 
 def _verdict(line: Line) -> str:
     recipe = line.named.recipe
     if line.ours is None:
+        if line.diverged:
+            return "diverged"
         if recipe.skip is not None:
             return f"not run: {recipe.skip}"
         return "not run: needs a GPU" if recipe.needs_gpu else "not run"
@@ -81,7 +83,7 @@ def _disparities(runs: Sequence[dict[str, Any]], metric: str) -> list[float]:
         finals = [
             dict(zip(run["tasks"], run["final"], strict=True))
             for run in runs
-            if run["seed"] == seed and run["order"] is not None
+            if run["seed"] == seed and run["order"] is not None and not run["diverged"]
         ]
         if len(finals) > 1:
             opd = list(disparity(finals).values())

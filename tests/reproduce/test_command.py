@@ -46,7 +46,7 @@ def finished(tmp_path, inline, monkeypatch):
 
 def test_published_and_ours_side_by_side(finished):
     home, out, err = finished
-    assert "2 runs, 0 finished, 2 to do" in err
+    assert "2 runs, 0 done, 2 to do" in err
     row = next(line for line in out.splitlines() if line.startswith("single"))
     assert "0.602" in row
     assert "(2)" in row
@@ -125,6 +125,20 @@ def test_mistakes_get_one_line(inline):
         assert (code, out) == (2, "")
         assert err.count("\n") == 1
         assert message in err
+
+
+def test_a_run_that_diverged_is_kept_as_such_and_not_tried_again(finished, inline):
+    home, _, _ = finished
+    directory = next((home / "outputs").glob("*-seed1-*"))
+    path = directory / "status.json"
+    path.write_text(path.read_text().replace('"finished"', '"diverged"'))
+    code, out, err = inline("reproduce", RECIPE, "--seeds", "2", "--write", "results", "device=cpu")
+    assert code == 0
+    assert "2 runs, 2 done, 0 to do" in err
+    assert "(1, 1 diverged)" in out
+    record = json.loads((home / "results" / "records" / f"{RECIPE}.json").read_text())
+    assert [run["diverged"] for run in record["runs"]] == [False, True]
+    assert "(1, 1 diverged)" in (home / "results" / "tiny2020.md").read_text()
 
 
 def test_the_list_shows_what_cannot_be_run(cli):

@@ -24,6 +24,7 @@ def runs(*accs, order=None, tasks=(), final=()):
             "tasks": tasks,
             "final": final,
             "environment": {},
+            "diverged": False,
         }
         for i, acc in enumerate(accs)
     ]
@@ -99,3 +100,13 @@ def test_a_variant_stands_below_what_it_is_compared_with():
     assert table[0].startswith("| margin bounds v from below (authors' code) | 0.823 ±")
     assert table[1].startswith("| one cursor for all tasks")
     assert "| +0.013 [−0.001, +0.028] |" in table[1]
+
+
+def test_runs_that_diverged_are_counted_and_not_averaged():
+    lost = [{**run, "seed": 9, "metrics": {}, "diverged": True} for run in runs(0.0)]
+    (line,) = judge(named(), runs(0.79, 0.81) + lost)
+    assert (line.verdict, with_spread(line.ours, line.diverged)) == (
+        "inside", "0.800 ± 0.014 (2, 1 diverged)",
+    )  # fmt: skip
+    (line,) = judge(named(), lost)
+    assert (line.verdict, with_spread(line.ours, line.diverged)) == ("diverged", "– (1 diverged)")
