@@ -55,7 +55,7 @@ def _denominators(everything: Runs) -> list[str]:
     text = ["## BWT's denominator", ""]
     text += _rows(["", "sum / (T−1), the formula", "sum / T, the code", "published"])
     for name, runs in everything.items():
-        if not name.startswith("gem2017/mnist_") or "epochs" in name or not runs:
+        if not name.startswith("gem2017/mnist_") or "epoch" in name or not runs:
             continue
         text.append("| " + " | ".join(_denominator(name, runs)) + " |")
     return [*text, ""]
