@@ -14,8 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 RUNS = (
-    "-m", "method=single,gem", "dataset=digits_permutations", "dataset.tasks=5", "memory.size=200",
-    "plots=false", "device.threads=1", "-q",
+    "-m", "method=single,gem", "dataset=digits_permutations", "memory.size=200",
+    "dataset.epochs=2", "plots=false", "device.threads=1", "-q",
 )  # fmt: skip
 
 
