@@ -53,12 +53,26 @@ def main(arguments: list[str], run: Callable[[list[str]], int]) -> int:
         from cl_bench.reproduce.check import check
 
         return check(recipes, options.check, overrides, run)
-    runs = wanted(recipes, overrides, options.seeds)
+    everything = wanted(recipes, overrides)
+    runs = [run for run in everything if options.seeds is None or run.seed < options.seeds]
     code = 0
     if not options.table:
         for words in sweeps(_to_do(runs, options.all, overrides), overrides):
             code = max(code, run(words))
-    _finish(recipes, runs, options.write)
+    from cl_bench.reproduce.pages import write_pages
+    from cl_bench.reproduce.records import read_run, write_record
+    from cl_bench.reproduce.terminal import print_tables
+
+    found = {
+        named.name: [read_run(run) for run in runs if run.recipe is named and run.done]
+        for named in recipes
+    }
+    if options.write is not None:
+        for named in recipes:
+            names = {run.directory.name for run in everything if run.recipe is named}
+            write_record(options.write, named, found[named.name], names)
+        write_pages(options.write)
+    print_tables(recipes, found)
     return code
 
 
@@ -89,24 +103,6 @@ def _gpu(overrides: Sequence[str]) -> bool:
     import torch
 
     return torch.cuda.is_available()
-
-
-def _finish(recipes: Sequence[Named], runs: Sequence[Wanted], place: Path | None) -> None:
-    from cl_bench.reproduce.records import read_run, write_record
-
-    found = {named.name: [] for named in recipes}
-    for run in runs:
-        if run.done:
-            found[run.recipe.name].append(read_run(run))
-    if place is not None:
-        from cl_bench.reproduce.pages import write_pages
-
-        for named in recipes:
-            write_record(place, named, found[named.name])
-        write_pages(place)
-    from cl_bench.reproduce.terminal import print_tables
-
-    print_tables(recipes, found)
 
 
 def _print_list(recipes: Sequence[Named]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +64,16 @@ def read_record(place: Path, named: Named) -> list[dict[str, Any]]:
         raise RunError(f"{path} cannot be read ({error!r}); remove it or restore it") from None
 
 
-def write_record(place: Path, named: Named, runs: Sequence[dict[str, Any]]) -> None:
-    """Add the runs to the recipe's record; one of the same seed and order is replaced."""
-    by_key = {_key(run): run for run in [*read_record(place, named), *runs]}
+def write_record(
+    place: Path, named: Named, runs: Sequence[dict[str, Any]], directories: Collection[str]
+) -> None:
+    """Add the runs to the recipe's record; one of the same seed and order is replaced.
+
+    ``directories`` are the names of all runs that the recipe leads to: what was recorded of
+    another protocol, before the recipe was changed, is dropped.
+    """
+    kept = [run for run in read_record(place, named) if run["run"] in directories]
+    by_key = {_key(run): run for run in [*kept, *runs]}
     ordered = [by_key[key] for key in sorted(by_key, key=str)]
     if not ordered:
         return

@@ -87,6 +87,15 @@ def test_again_nothing_is_run_and_no_record_is_lost(finished, tmp_path, inline):
     assert "(2)" in (tmp_path / "results" / "tiny2020.md").read_text()
 
 
+def test_a_record_of_another_protocol_is_dropped(finished, tmp_path, inline):
+    path = tmp_path / "results" / "records" / f"{RECIPE}.json"
+    record = json.loads(path.read_text())
+    path.write_text(path.read_text().replace(record["runs"][1]["run"], "of-another-protocol"))
+    words = [RECIPE, "--seeds", "1", "--table", "--write", "results", "device=cpu"]
+    assert inline("reproduce", *words)[0] == 0
+    assert [run["seed"] for run in json.loads(path.read_text())["runs"]] == [0]
+
+
 def test_check_passes_for_the_same_numbers_and_fails_for_others(finished, tmp_path, inline):
     words = ("reproduce", RECIPE, "--check", "results", "device=cpu")
     code, out, _ = inline(*words)

@@ -1,9 +1,13 @@
+from pathlib import Path
+
 import pytest
 
 from cl_bench.errors import UsageError
 from cl_bench.reproduce.recipe import check_recipe, papers, read_recipes, recipe_names
+from cl_bench.reproduce.records import read_record
 from cl_bench.reproduce.runs import FREE, check_free, sweeps, wanted
 
+ROOT = Path(__file__).parents[2]
 GEM = "gem2017/mnist_permutations_gem"
 
 
@@ -21,7 +25,7 @@ def test_papers_recipes_and_patterns_name_recipes():
         read_recipes(["gem201"])
 
 
-def test_every_recipe_is_typed_and_composes():
+def test_every_recipe_is_typed_and_composes_and_its_record_is_its_own():
     recipes = read_recipes([])
     assert {named.paper for named in recipes} == set(papers())
     shorts = {named.name for named in recipes}
@@ -31,6 +35,11 @@ def test_every_recipe_is_typed_and_composes():
     runs = wanted(recipes, ["outputs=o", "device=cpu"], seeds=1)
     assert len(runs) >= len(recipes)
     assert {run.directory.parent.name for run in runs} == {"o"}
+    for run in runs:
+        recorded = read_record(ROOT / "results", run.recipe)
+        for one in recorded:
+            if (one["seed"], one["order"]) == (run.seed, run.order):
+                assert one["run"] == run.directory.name, "recorded with another protocol"
 
 
 def test_a_recipe_leads_to_the_authors_settings_and_shares_runs_with_the_plain_command():
