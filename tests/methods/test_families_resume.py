@@ -10,6 +10,7 @@ CHOICES = [
     ("method=ewc",),
     ("method=ewc", "method.fisher=empirical", "method.online=true", "method.decay=0.9"),
     ("method=ewc", "method.fisher_samples=35"),
+    ("method=ewcpp", "method.every=4"),
     ("method=agem", "memory.size=80", "method.reference=16"),
     ("method=independent",),
     ("method=independent", "method.finetune=false"),

@@ -26,7 +26,7 @@ def passes(*overrides: str) -> tuple[int, int]:
     return counted.forward, counted.backward
 
 
-@pytest.mark.parametrize("method", ["single", "si", "independent", "multimodal", "apd"])
+@pytest.mark.parametrize("method", ["single", "si", "ewcpp", "independent", "multimodal", "apd"])
 def test_methods_of_one_gradient_pass_every_sample_once(method):
     assert passes(f"method={method}") == (SAMPLES, SAMPLES)
 

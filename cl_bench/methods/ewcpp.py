@@ -1,0 +1,77 @@
+"""EWC++: Elastic Weight Consolidation whose Fisher information is averaged while it learns.
+
+Source: Chaudhry et al. 2018 (RWalk, arXiv:1801.10112), section 4.1; as in the code of Chaudhry et
+al. 2019 (A-GEM, arXiv:1812.00420), whose row "EWC" it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from cl_bench.methods.base import Context, Method, MethodSettings
+from cl_bench.methods.quadratic import QuadraticPenalty
+from cl_bench.streams.base import Task
+
+
+class EWCPlusPlus(Method):
+    """g ← g + 2λ F (θ - θ*): the loss gains λ Σ_i F_i (θ_i - θ*_i)².
+
+    Every ``every`` steps F̃ ← (1 - alpha)·F̃ + alpha·(mean over these steps of g²), where g is the
+    gradient of a batch's own loss, without the penalty. F̃ goes on from task to task and starts at
+    zero. When a task ends F becomes F̃, with ``scaled`` as (F̃ - min F̃) / (max F̃ - min F̃) over
+    all parameters, and θ* the latest weights. Steps since the last average are left out of it.
+    """
+
+    needs = frozenset({"task boundaries"})
+
+    class Settings(MethodSettings):
+        strength: float = Field(ge=0)
+        alpha: float = Field(gt=0, le=1)
+        every: int = Field(ge=1)
+        scaled: bool
+
+    settings: Settings
+
+    def __init__(self, settings: Settings, context: Context) -> None:
+        super().__init__(settings, context)
+        self.penalty = QuadraticPenalty(self.net.size, context.device)
+        self.fisher = torch.zeros_like(self.net.theta)
+        self.squares = torch.zeros_like(self.net.theta)  # sum of g² since the last average
+        self.steps = 0
+
+    def begin_task(self, task: Task) -> None:
+        self.squares.zero_()
+        self.steps = 0
+
+    def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
+        g = self.gradient(x, y, task)
+        self.squares.addcmul_(g, g)
+        self.steps += 1
+        if self.steps == self.settings.every:
+            self.fisher.lerp_(self.squares / self.steps, self.settings.alpha)
+            self.squares.zero_()
+            self.steps = 0
+        self.penalty.add_gradient(g, self.net.theta, self.settings.strength)
+        self.step()
+
+    def end_task(self, task: Task) -> None:
+        fisher = self.fisher
+        if self.settings.scaled:
+            low, high = fisher.aminmax()
+            fisher = (fisher - low) / (high - low).clamp(min=torch.finfo(fisher.dtype).tiny)
+        self.penalty.move(fisher, self.net.theta, decay=0.0)
+
+    def state_dict(self) -> dict[str, Any]:
+        own = {"fisher": self.fisher, "squares": self.squares, "steps": self.steps}
+        return {**super().state_dict(), "penalty": self.penalty.state_dict(), **own}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.penalty.load_state_dict(state["penalty"])
+        self.fisher.copy_(state["fisher"])
+        self.squares.copy_(state["squares"])
+        self.steps = int(state["steps"])
