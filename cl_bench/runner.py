@@ -54,15 +54,17 @@ def prepare(cfg: RunConfig) -> Run:
             f"method={name} does not work with memory={cfg.memory['name']}; "
             f"choose memory={' or memory='.join(memories)}"
         )
+    only_for = getattr(make_model.cls, "only_for", name)
+    if name != only_for:
+        raise UsageError(
+            f"method={name} does not work with model={cfg.model['name']}, which is for "
+            f"method={only_for} alone; choose model=mlp"
+        )
 
     device = pick_device(cfg)
     stream = _open(make_stream, cfg.seed, device)
     scenario = Scenario(stream, device)
-    memory = (
-        make_memory(len(stream.tasks), stream.input_shape, device)
-        if cfg.memory["name"] != "none"
-        else None
-    )
+    memory = make_memory(len(stream.tasks), stream.input_shape, device) if memories else None
     init, passes = generator(cfg.seed, "init"), Passes()
 
     def build_network(**changes: Any) -> Network:

@@ -107,6 +107,8 @@ def test_a_sweep_runs_every_combination(cli, tmp_path):
         (["+method.typo=1"], "method.typo: no such option"),
         (["memory=none"], "method=gem does not work with memory=none; choose memory=ring"),
         (["memory=reservoir"], "method=gem does not work with memory=reservoir"),
+        (["model=multimodal"], "model=multimodal, which is for method=multimodal alone"),
+        (["model=lenet", "model.hidden=[0]"], "model.hidden"),
         (["memory.size=2", "dataset.tasks=3"], "less than one sample for each of 3 tasks"),
         (["dataset.samples_per_task=5000"], "has only 1498 training samples"),
         (["seed=-1"], "seed=-1: should be greater than or equal to 0"),

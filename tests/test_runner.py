@@ -66,6 +66,13 @@ def test_evaluation_leaves_no_trace():
     assert torch.equal(one.method.net.theta, two.method.net.theta)
 
 
+def test_a_method_that_uses_no_memory_gets_none():
+    chosen = config({"name": "single", "lr": 0.1})
+    ring = chosen.model_copy(update={"memory": config().memory})
+    assert runner.prepare(ring).memory is None
+    assert runner.prepare(config()).memory is not None
+
+
 def test_a_misspelt_option_costs_no_download(monkeypatch):
     def download(*arguments):
         raise AssertionError("data was fetched before the options were checked")

@@ -99,7 +99,3 @@ class Exemplars(Memory):
         self.y.copy_(state["y"])
         self.classes, self.tasks = list(state["classes"]), list(state["tasks"])
         self.counts = list(state["counts"])
-
-    @property
-    def bytes(self) -> int:
-        return self.x.nbytes + self.y.nbytes

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-
 from cl_bench.config import Section
 from cl_bench.memory.base import Memory
 
@@ -13,8 +11,3 @@ class NoMemory(Memory):
 
     class Settings(Section):
         size: int
-
-    def __init__(
-        self, settings: Section, tasks: int, input_shape: tuple[int, ...], device: torch.device
-    ) -> None:
-        """Nothing to set up."""

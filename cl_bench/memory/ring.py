@@ -72,7 +72,7 @@ class Ring(Memory):
     def first(self, tasks: int) -> tuple[Tensor, Tensor, list[int]]:
         """x (tasks, share, *input_shape), y (tasks, share) of the first tasks, and their counts.
 
-        The first ``counts[k]`` entries of row k are samples, the rest is zero. Views, no copies,
+        The first ``counts[k]`` entries of row k are samples, the rest is padding. Views, no copies,
         unless the authors' cursor left a share with a gap in front.
         """
         x = self.x[: tasks * self.share].unflatten(0, (tasks, self.share))

@@ -27,6 +27,7 @@ class APD(Method):
 
         L(θ_t) + l1·Σ_i ‖τ_i‖₁ + drift·Σ_{i<t} ‖θ*_i - θ_i‖²,
 
+    and ½·weight_decay·‖·‖² of what task t has of its own (and of σ while t is the first task),
     with θ*_i the parameters of task i when t begins: past τ_i and v_i make up for every move of σ
     (``retroactive``). Else l1·‖τ_t‖₁ and drift·‖σ - σ*‖² (equation 1). With g_i the derivative by
     θ_i the chain rule gives Σ g_i ⊗ M_i for σ, g_i for τ_i and Σ_unit (g_i ⊗ σ) M_i (1 - M_i) for

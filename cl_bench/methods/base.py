@@ -51,8 +51,8 @@ class Context:
 class Method:
     """Plain SGD on one network. A method overrides the verbs in which it differs.
 
-    ``memories`` names the memories it works with (empty: it uses none); the runner refuses any
-    other. ``needs`` says what else it relies on: ``task identity``, ``task boundaries``.
+    ``memories`` names the memories it works with, any other is refused; if empty, it gets none.
+    ``needs`` says what else it relies on, for readers: ``task identity``, ``task boundaries``.
     """
 
     memories: ClassVar[tuple[str, ...]] = ()

@@ -44,7 +44,8 @@ class EWC(Method):
         self.buffer = TaskBuffer(context.device)
 
     def begin_task(self, task: Task) -> None:
-        self.buffer.clear(self.settings.fisher_samples)
+        # a second pass must not count samples twice
+        self.buffer.clear(min(self.settings.fisher_samples, len(task.train)))
 
     def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
         self.buffer.add(x, y)

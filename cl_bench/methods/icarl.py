@@ -94,7 +94,8 @@ class ICaRL(Method):
         chosen = []
         for label in task.classes:
             rows = (y == label).nonzero().flatten()
-            chosen.append(rows[herd(outputs[rows], share)])
+            if len(rows):  # few samples may leave a class without any
+                chosen.append(rows[herd(outputs[rows], share)])
         order = torch.cat(chosen)
         self.memory.add(x[order], y[order], task.index)
         self.buffer.clear(0)

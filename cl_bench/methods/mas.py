@@ -5,6 +5,8 @@ Source: Aljundi et al. 2018 (arXiv:1711.09601), equations 2-4; the local version
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, Literal
 
 import torch
@@ -86,10 +88,13 @@ class MAS(Method):
         chosen = self.settings.importance_data
         total, count = torch.zeros_like(self.net.theta), 0
         self.train(False)
-        for split in ("train", "test") if chosen == "both" else (chosen,):
-            for x in self.inputs(task, split):
-                self.add_importance(x, self.scenario.visible(task.index), total)
-                count += len(x)
+        splits = ("train", "test") if chosen == "both" else (chosen,)
+        blocks = chain.from_iterable(self.inputs(task, split) for split in splits)
+        if self.settings.scope == "global" and self.settings.absolute == "batch":
+            blocks = whole_batches(blocks, self.settings.importance_batch)
+        for x in blocks:
+            self.add_importance(x, self.scenario.visible(task.index), total)
+            count += len(x)
         self.train(True)
         return total.div_(count)
 
@@ -116,3 +121,16 @@ class MAS(Method):
         super().load_state_dict(state)
         self.penalty.load_state_dict(state["penalty"])
         self.velocity.copy_(state["velocity"])
+
+
+def whole_batches(blocks: Iterable[Tensor], size: int) -> Iterator[Tensor]:
+    """The same inputs in the same order, cut at multiples of ``size``; the last may be shorter."""
+    rest: Tensor | None = None
+    for block in blocks:
+        x = block if rest is None else torch.cat([rest, block])
+        cut = len(x) - len(x) % size
+        rest = x[cut:]
+        if cut:
+            yield x[:cut]
+    if rest is not None and len(rest):
+        yield rest

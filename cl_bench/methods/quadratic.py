@@ -1,4 +1,4 @@
-"""The quadratic pull towards earlier weights that EWC, MAS and SI have in common."""
+"""The quadratic pull towards earlier weights that EWC, EWC++, MAS and SI have in common."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class LinearTape:
     def __init__(self, module: nn.Module, layers: list[nn.Linear]) -> None:
         self.module = module
         self.layers = layers
-        self._calls: list[tuple[Tensor, Tensor]] | None = None
+        self._calls: list[tuple[nn.Linear, Tensor, Tensor]] | None = None
         for layer in layers:
             layer.register_forward_hook(self._hook)
 
@@ -88,17 +88,19 @@ class LinearTape:
     def _play(self, loss: Tensor) -> Iterator[tuple[nn.Linear, Tensor, Tensor]]:
         """Every layer with its input a and δ of the recorded pass, which is over then."""
         calls, self._calls = self._calls, None
-        if len(calls) != len(self.layers):
+        # layers may be called in another order than they are registered in
+        found = {layer: (a, z) for layer, a, z in calls}
+        if len(calls) != len(self.layers) or len(found) != len(self.layers):
             raise RuntimeError("a linear layer was not used exactly once in a forward pass")
-        deltas = torch.autograd.grad(loss, [z for _, z in calls])
-        inputs = [a for a, _ in calls]
+        deltas = torch.autograd.grad(loss, [found[layer][1] for layer in self.layers])
+        inputs = [found[layer][0] for layer in self.layers]
         return zip(self.layers, inputs, deltas, strict=True)
 
     def _hook(self, layer: nn.Linear, inputs: tuple[Tensor], output: Tensor) -> None:
         if self._calls is not None:
             if not output.requires_grad:
                 output.requires_grad_()
-            self._calls.append((inputs[0], output))
+            self._calls.append((layer, inputs[0], output))
 
     def _require_grad(self, on: bool) -> None:
         for layer in self.layers:

@@ -6,6 +6,8 @@ code.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
 from pydantic import Field
@@ -30,8 +32,8 @@ class LeNet(nn.Module):
     """
 
     class Settings(Section):
-        convolutions: list[int] = Field(min_length=1, max_length=8)
-        hidden: list[int] = Field(max_length=64)
+        convolutions: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, max_length=8)
+        hidden: list[Annotated[int, Field(ge=1)]] = Field(max_length=64)
 
     def __init__(
         self,

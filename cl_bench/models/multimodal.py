@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -22,8 +22,10 @@ class MultimodalMLP(nn.Module):
     of ``model=mlp``.
     """
 
+    only_for: ClassVar[str] = "multimodal"  # the method
+
     class Settings(Section):
-        hidden: list[int] = Field(min_length=1, max_length=64)
+        hidden: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, max_length=64)
         inputs: int = Field(ge=1)
         init: Literal["torch", "xavier"]
 

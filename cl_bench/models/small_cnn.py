@@ -5,6 +5,8 @@ Source: Gupta et al. 2020 (La-MAML, arXiv:2007.13904), its network for CIFAR-100
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -20,8 +22,8 @@ class SmallCNN(nn.Module):
     """
 
     class Settings(Section):
-        convolutions: list[int] = Field(min_length=1, max_length=16)
-        hidden: list[int] = Field(max_length=64)
+        convolutions: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, max_length=16)
+        hidden: list[Annotated[int, Field(ge=1)]] = Field(max_length=64)
 
     def __init__(
         self,

@@ -59,6 +59,15 @@ def buffered_task(fisher, *overrides):
     return run.method, task, x, y
 
 
+def test_a_second_pass_does_not_fill_the_buffer_with_the_same_samples():
+    run = small_run("method=ewc", "method.fisher_samples=100", "dataset.epochs=3")
+    task = run.stream.tasks[0]
+    begin(run, task)
+    for x, y in run.stream.train_batches(task):
+        run.method.observe(x, y, task)
+    assert len(run.method.buffer.samples[1]) == len(task.train) == 60
+
+
 def autograd_gradient(net, x, y):
     loss = torch.nn.functional.cross_entropy(net(x), y)
     grads = torch.autograd.grad(loss, net.parameters)

@@ -37,9 +37,6 @@ class Blobs(Stream):
             ]
             yield Task(index, index, f"classes {classes}", classes, pictures, *rows)
 
-    def describe_transform(self, task):
-        return b""
-
 
 def pictures(split, rows):
     return split.images[rows].float() / 255
@@ -121,6 +118,16 @@ def test_exemplars_fill_and_keep_to_the_budget_as_classes_arrive():
     assert held[2] == ([0, 1, 2, 3, 4, 5], [3] * 6)
     assert torch.equal(run.memory.x[:3], first[:3])  # the best of the first class are kept
     assert run.memory.y[:18].tolist() == [c for c in range(6) for _ in range(3)]
+
+
+def test_a_class_that_no_sample_shows_gets_no_exemplars():
+    few = ("dataset.tasks=5", "dataset.samples_per_task=2", "memory.size=30")
+    run = small_run("method=icarl", "dataset=digits_split", *few)
+    learn(run, run.stream.tasks)
+    shown = {int(y) for task in run.stream.tasks for y in run.stream.train.labels[task.train]}
+    assert set(run.memory.classes) == shown
+    assert len(shown) < 10
+    assert np.isfinite(evaluate(run)).all()
 
 
 def test_exemplars_are_the_herded_samples_of_the_task():

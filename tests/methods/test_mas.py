@@ -4,6 +4,7 @@ from small_run import begin, learn_tasks, small_run
 from torch import nn
 
 from cl_bench.errors import UsageError
+from cl_bench.methods.mas import whole_batches
 from cl_bench.models.mlp import MLP
 
 
@@ -43,6 +44,29 @@ def test_magnitude_of_a_batchs_sum_is_smaller_but_equal_for_single_inputs():
         grads = torch.autograd.grad(net(part).square().sum(), net.parameters)
         expected += torch.cat([g.flatten() for g in grads]).abs()
     torch.testing.assert_close(values[0], expected / len(x), rtol=1e-4, atol=1e-6)
+
+
+def test_batches_are_cut_from_the_whole_set_whatever_the_blocks_it_comes_in(monkeypatch):
+    choice = ("method.absolute=batch", "method.importance_batch=14")
+    task = mas().stream.tasks[0]
+    expected = mas(*choice).method.importance(task)
+    monkeypatch.setattr("cl_bench.streams.base.EVALUATION_BATCH", 9)
+    run = mas(*choice)
+    assert max(map(len, run.stream.inputs(task, "train"))) == 9
+    torch.testing.assert_close(run.method.importance(task), expected, rtol=1e-4, atol=1e-7)
+
+
+def test_whole_batches_keep_every_input_in_order():
+    blocks = list(torch.arange(23).split(5))
+    assert [x.tolist() for x in whole_batches(blocks, 4)] == [
+        list(range(4)),
+        list(range(4, 8)),
+        list(range(8, 12)),
+        list(range(12, 20)),
+        list(range(20, 23)),
+    ]
+    assert [len(x) for x in whole_batches(blocks, 100)] == [23]
+    assert [len(x) for x in whole_batches(blocks, 1)] == [5, 5, 5, 5, 3]
 
 
 def spied(*overrides):

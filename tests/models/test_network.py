@@ -33,7 +33,19 @@ class TwiceLinear(nn.Module):
         return self.layer(self.layer(x.flatten(1)))
 
 
+class CalledBackwards(nn.Module):
+    """Registers its layers in another order than it calls them in."""
+
+    def __init__(self):
+        super().__init__()
+        self.last, self.first = nn.Linear(5, 3), nn.Linear(6, 5)
+
+    def forward(self, x):
+        return self.last(self.first(x.flatten(1)).relu())
+
+
 MODULES = {
+    "called backwards": (CalledBackwards, (3, 2)),
     "mlp": (mlp, (3, 2)),
     "one layer": (lambda: mlp(()), (3, 2)),
     "wide": (lambda: mlp((80,), (8, 8)), (8, 8)),

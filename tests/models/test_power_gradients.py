@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from cl_bench.models.network import GRADIENT_CHUNK, Network
+from cl_bench.models.network import Network
 
 
 class Convolutional(nn.Module):
@@ -49,5 +49,12 @@ def test_it_is_the_mean_over_single_samples(make, order, loss, monkeypatch):
     assert all(p.requires_grad for p in net.parameters)
 
 
-def test_a_chunk_of_sample_gradients_stays_small():
-    assert GRADIENT_CHUNK * 4 == 64 * 2**20
+def test_no_more_sample_gradients_are_held_than_a_chunk_has_numbers(monkeypatch):
+    net, sizes = Network(Convolutional().eval(), torch.device("cpu")), []
+    monkeypatch.setattr("cl_bench.models.network.GRADIENT_CHUNK", 3 * net.size + 1)
+    plain = net._sample_gradients
+    monkeypatch.setattr(
+        net, "_sample_gradients", lambda x, *a: sizes.append(len(x)) or plain(x, *a)
+    )
+    net.mean_power_gradient(torch.randn(8, 1, 4, 4), torch.arange(8) % 5, cross_entropy, 1)
+    assert sizes == [3, 3, 2]
