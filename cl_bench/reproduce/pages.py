@@ -105,10 +105,12 @@ def _rows(header: Sequence[str]) -> list[str]:
 
 def _footer(paper: str, runs: Runs) -> list[str]:
     everything = [run for members in runs.values() for run in members]
+    ordered = any(run["order"] is not None for run in everything)
     text = [
         "",
         "Ours: mean ± standard deviation over seeds (number of runs); tasks, initialisation and "
-        "sample order are drawn anew for every seed.",
+        "sample order are drawn anew for every seed."
+        + (" Where task orders are named, the runs are those of all orders." if ordered else ""),
         "",
         f"Again: `cl-bench reproduce {paper}`; the runs behind this page are in "
         f"[records/{paper}](records/{paper}).",

@@ -76,6 +76,7 @@ def write_record(
     by_key = {_key(run): run for run in [*kept, *runs]}
     ordered = [by_key[key] for key in sorted(by_key, key=str)]
     if not ordered:
+        _path(place, named).unlink(missing_ok=True)
         return
     environments: list[dict[str, Any]] = []
     lines = []

@@ -41,7 +41,7 @@ def judge(named: Named, runs: Sequence[dict[str, Any]]) -> list[Line]:
     lines = []
     for metric in recipe.published or {"acc": None}:
         published, tolerance = recipe.published.get(metric), recipe.tolerance.get(metric)
-        found = values(runs, metric)
+        found = values(runs, metric, recipe.orders)
         ours = spread(found) if found else None
         line = Line(named, metric, published, tolerance, ours, diverged)
         lines.append(replace(line, verdict=_verdict(line)))
@@ -64,29 +64,29 @@ def _verdict(line: Line) -> str:
     return f"indicator only ({verdict})" if recipe.trust == "memory" else verdict
 
 
-def values(runs: Sequence[dict[str, Any]], metric: str) -> list[float]:
+def values(runs: Sequence[dict[str, Any]], metric: str, orders: Sequence[str] = ()) -> list[float]:
     """The metric of every run that has it; of all orders together for ``aopd`` and ``mopd``."""
     if metric in ("aopd", "mopd"):
-        return _disparities(runs, metric)
+        return _disparities(runs, metric, orders)
     found = [run["metrics"].get(metric) for run in runs]
     return [float(value) for value in found if value is not None]
 
 
-def _disparities(runs: Sequence[dict[str, Any]], metric: str) -> list[float]:
-    """One value per seed that has at least two orders (Yoon et al. 2020)."""
+def _disparities(runs: Sequence[dict[str, Any]], metric: str, orders: Sequence[str]) -> list[float]:
+    """One value per seed that has all orders (Yoon et al. 2020): with fewer it would be smaller."""
     import numpy as np
 
     from cl_bench.results.orders import disparity
 
     found = []
     for seed in sorted({run["seed"] for run in runs}):
-        finals = [
-            dict(zip(run["tasks"], run["final"], strict=True))
+        finals = {
+            run["order"]: dict(zip(run["tasks"], run["final"], strict=True))
             for run in runs
-            if run["seed"] == seed and run["order"] is not None and not run["diverged"]
-        ]
-        if len(finals) > 1:
-            opd = list(disparity(finals).values())
+            if run["seed"] == seed and not run["diverged"]
+        }
+        if orders and finals.keys() >= set(orders):
+            opd = list(disparity([finals[order] for order in orders]).values())
             found.append(float(np.mean(opd) if metric == "aopd" else max(opd)))
     return found
 

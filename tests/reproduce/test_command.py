@@ -94,6 +94,10 @@ def test_a_record_of_another_protocol_is_dropped(finished, tmp_path, inline):
     words = [RECIPE, "--seeds", "1", "--table", "--write", "results", "device=cpu"]
     assert inline("reproduce", *words)[0] == 0
     assert [run["seed"] for run in json.loads(path.read_text())["runs"]] == [0]
+    path.write_text(path.read_text().replace(record["runs"][0]["run"], "of-another-protocol"))
+    shutil.rmtree(tmp_path / "outputs")
+    assert inline("reproduce", *words)[0] == 0
+    assert not path.exists()
 
 
 def test_check_passes_for_the_same_numbers_and_fails_for_others(finished, tmp_path, inline):
