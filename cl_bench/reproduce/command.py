@@ -82,8 +82,7 @@ def _to_do(runs: Sequence[Wanted], everything: bool, overrides: Sequence[str]) -
     # recipes may share a run
     todo: dict[Path, Wanted] = {}
     for run in runs:
-        recipe = run.recipe.recipe
-        if recipe.skip is None and (patient or not recipe.needs_gpu) and not run.done:
+        if (patient or not run.recipe.recipe.needs_gpu) and not run.done:
             todo.setdefault(run.directory, run)
     minutes = sum(run.recipe.recipe.minutes.cpu for run in todo.values())
     done = sum(run.done for run in runs)
@@ -137,8 +136,6 @@ def _listing(recipes: Sequence[Named]) -> Table:
             "–" if minutes is None else duration(60 * minutes * each)
             for minutes in (recipe.minutes.cpu, recipe.minutes.gpu)
         ]
-        remark = f"not run: {recipe.skip}" if recipe.skip else ""
-        if recipe.needs_gpu:
-            remark = "needs a GPU, or --all"
+        remark = "needs a GPU, or --all" if recipe.needs_gpu else ""
         table.add_row(named.name, numbers or "–", *times, remark)
     return table

@@ -61,7 +61,6 @@ class Recipe(Settings):
     seeds: int = Field(default=5, ge=1)
     orders: list[str] = Field(default_factory=list)
     fast: bool = False  # part of `make reproduce-fast`
-    skip: str | None = None  # why it cannot be run
     note: str | None = None
     minutes: Minutes
 

@@ -52,7 +52,6 @@ def test_an_unverified_number_is_an_indicator_only():
 def test_why_something_was_not_run():
     assert verdict(named()) == "not run"
     assert verdict(named(minutes={"cpu": 61.0, "gpu": 1.0})) == "not run: needs a GPU"
-    assert verdict(named(skip="its data are lost")) == "not run: its data are lost"
     assert verdict(named(minutes={"cpu": 61.0, "gpu": 1.0}), 0.8) == "inside"
 
 
