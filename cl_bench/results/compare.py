@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 from typing import Any
 
 from cl_bench.errors import UsageError
 from cl_bench.results.collect import Run
 from cl_bench.results.grouping import PROVENANCE, Group, Grouping, resolve, setting
 from cl_bench.results.statistics import Difference, Interval, paired
+
+Runs = list[Run]  # of one seed and stream: several where ``--by`` averages over settings
 
 
 class Baseline:
@@ -114,10 +117,17 @@ def _belongs_to_choice(
     return True
 
 
-def _pairs(member: Group, base: Group) -> list[tuple[Run, Run]]:
-    """Runs of equal seeds on equal streams."""
-    partners = {_occasion(run): run for run in base.runs}
-    return [(r, partners[_occasion(r)]) for r in member.runs if _occasion(r) in partners]
+def _pairs(member: Group, base: Group) -> list[tuple[Runs, Runs]]:
+    """Both sides' runs of every seed and stream that both have."""
+    ours, theirs = _by_occasion(member), _by_occasion(base)
+    return [(runs, theirs[occasion]) for occasion, runs in ours.items() if occasion in theirs]
+
+
+def _by_occasion(member: Group) -> dict[tuple[Any, ...], Runs]:
+    found: dict[tuple[Any, ...], Runs] = {}
+    for run in member.runs:
+        found.setdefault(_occasion(run), []).append(run)
+    return found
 
 
 def _occasion(run: Run) -> tuple[Any, ...]:
@@ -125,16 +135,18 @@ def _occasion(run: Run) -> tuple[Any, ...]:
 
 
 def _differences(
-    pairs: Sequence[tuple[Run, Run]], metrics: Sequence[str], interval: Interval
+    pairs: Sequence[tuple[Runs, Runs]], metrics: Sequence[str], interval: Interval
 ) -> dict[str, Difference]:
+    """A side's runs of one seed and stream are one observation, their mean."""
     found = {}
     for metric in metrics:
-        both = [
-            (a.metrics[metric], b.metrics[metric])
-            for a, b in pairs
-            if metric in a.metrics and metric in b.metrics
-        ]
-        if both:
-            ours, theirs = zip(*both, strict=True)
+        both = [[_values(side, metric) for side in pair] for pair in pairs]
+        means = [(fmean(ours), fmean(theirs)) for ours, theirs in both if ours and theirs]
+        if means:
+            ours, theirs = zip(*means, strict=True)
             found[metric] = paired(ours, theirs, interval)
     return found
+
+
+def _values(runs: Runs, metric: str) -> list[float]:
+    return [run.metrics[metric] for run in runs if metric in run.metrics]

@@ -27,6 +27,19 @@ def test_each_size_meets_the_one_baseline_without_a_memory(tmp_path):
     assert report.differences["memory.size"].tolist() == ["200", "1280"]
 
 
+def test_runs_of_one_seed_are_one_observation_on_either_side(tmp_path):
+    for seed, acc in enumerate((0.60, 0.61, 0.62)):
+        write_run(tmp_path, "gem", seed, [acc] * 3)
+        for lr, theirs in ((0.1, 0.4), (0.3, 0.8)):
+            write_run(tmp_path, "single", seed, [theirs] * 3, method__lr=lr)
+    for base, mean in (("single", 0.01), ("gem", -0.01)):
+        report = build([tmp_path], by=["method"], baseline=f"method={base}")
+        (row,) = report.differences.to_dict("records")
+        assert row["n"] == 3
+        assert row["acc_mean"] == pytest.approx(mean)
+        assert row["acc_p"] == pytest.approx(1 - (3 / 5) ** 0.5)  # differences 0, 1, 2 hundredths
+
+
 def test_a_size_can_be_the_baseline(tmp_path):
     for seed in range(2):
         for method in ("er", "gem"):
