@@ -43,7 +43,7 @@ def fetch(name: str, sha256: dict[str, str], sources: list[Source], by_hand: str
     tried: list[str] = []
     with _locked(folder):
         # another process may have filled the cache while this one waited for the lock
-        files = {file: _cached(folder / file, digest) for file, digest in sha256.items()}
+        files = {file: _cached(folder / file, digest, True) for file, digest in sha256.items()}
         origin = "cache"
         for label, source in sources:
             missing = [file for file, content in files.items() if content is None]
@@ -70,8 +70,12 @@ def fetch(name: str, sha256: dict[str, str], sources: list[Source], by_hand: str
     return {"files": files, "origin": origin}
 
 
-def _cached(path: Path, digest: str) -> bytes | None:
-    """A file of the cache, plain or ``.gz``, if its content is right; a wrong one is set aside."""
+def _cached(path: Path, digest: str, locked: bool = False) -> bytes | None:
+    """A file of the cache, plain or ``.gz``, if its content is right.
+
+    A wrong one is set aside if ``locked``: without the lock another process may have replaced it
+    with a good one since it was read. It is None then, for the caller to try again with the lock.
+    """
     for candidate in (path, path.with_name(path.name + ".gz")):
         try:
             content = candidate.read_bytes()
@@ -82,6 +86,8 @@ def _cached(path: Path, digest: str) -> bytes | None:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (SourceError, EOFError, zlib.error, gzip.BadGzipFile):
+            if not locked:
+                return None
             _set_aside(candidate)
         except OSError as error:
             raise RunError(f"cannot read {candidate}: {error.strerror}") from None

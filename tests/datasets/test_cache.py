@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from cl_bench.datasets import cache
 from cl_bench.datasets.cache import fetch
 from cl_bench.datasets.sources import SourceError
 from cl_bench.errors import RunError
@@ -72,6 +73,24 @@ def test_a_damaged_file_is_set_aside_and_fetched_again(folder, damage, caplog):
     assert (folder / "one.corrupt1").read_bytes() == damage
     assert (folder / "one").read_bytes() == CONTENT["one"]
     assert "damaged" in caplog.text
+
+
+def test_what_another_process_has_repaired_meanwhile_is_kept(folder, monkeypatch):
+    """It comes between this process' reading of the damaged file and what it does about it."""
+    fetch_with(good)
+    (folder / "one").write_bytes(b"damaged")
+    verify, others = cache._verify, [good]
+
+    def verify_late(file, content, digest):
+        if content == b"damaged" and others:
+            fetch_with(others.pop())
+        verify(file, content, digest)
+
+    monkeypatch.setattr(cache, "_verify", verify_late)
+    assert fetch_with(forbidden)["files"] == CONTENT
+    assert not others
+    assert (folder / "one").read_bytes() == CONTENT["one"]
+    assert [path.name for path in folder.glob("*.corrupt*")] == ["one.corrupt1"]
 
 
 def test_a_truncated_gzip_is_set_aside(folder):
