@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,16 +134,14 @@ def read_input(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     """x as uint8 and, if there, y as int64, of a file that is read without pickle."""
     import numpy as np
 
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if "x" not in archive:
-                raise UsageError(f"{path}: has no array x")
-            x = archive["x"]
-            y = archive.get("y")
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file") from None
-    except (OSError, ValueError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise UsageError(f"{path}: cannot be read as a file of plain arrays: {error}") from None
+    from cl_bench.datasets.npz import read_arrays
+
+    if not path.exists():
+        raise UsageError(f"{path}: no such file")
+    arrays = read_arrays(path, ("x", "y"))
+    if "x" not in arrays:
+        raise UsageError(f"{path}: has no array x")
+    x, y = arrays["x"], arrays.get("y")
     if x.ndim < 2 or len(x) == 0:
         raise UsageError(f"{path}: x must be images (n, ...), it has the shape {x.shape}")
     if y is not None and (y.shape != (len(x),) or y.dtype.kind not in "iu"):

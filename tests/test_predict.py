@@ -1,3 +1,5 @@
+import zipfile
+
 import numpy as np
 import pytest
 from conftest import DIGITS
@@ -70,6 +72,15 @@ def test_a_wrong_input_is_one_sentence(inline, finished, tmp_path, arrays, sente
     assert error.count("\n") == 1
     assert not (tmp_path / "executed").exists()
     assert not (tmp_path / "predictions.npz").exists()
+
+
+def test_a_damaged_input_is_one_sentence(inline, finished, tmp_path):
+    with zipfile.ZipFile(tmp_path / "in.npz", "w") as archive:
+        archive.writestr("x.npy", b"no array")
+    code, _, error = inline("predict", str(finished), "in.npz")
+    assert code == 2
+    assert "plain arrays" in error
+    assert error.count("\n") == 1
 
 
 def test_a_task_that_is_not_there(inline, finished):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,24 +27,15 @@ def load(path: str | None) -> Arrays:
     file = Path(path).expanduser()
     if not file.exists():
         raise UsageError(f"dataset.path={path}: no such file")
-    try:
-        if not zipfile.is_zipfile(file):
-            raise ValueError("it is not a .npz file")
-        with np.load(file, allow_pickle=False) as archive:
-            if missing := [key for key in NEEDED if key not in archive]:
-                raise UsageError(f"{file}: has no array {missing[0]} (needs {', '.join(NEEDED)})")
-            keys = [*NEEDED, *(key for key in TASKS if key in archive)]
-            arrays = {key: archive[key] for key in keys}
-    except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise UsageError(
-            f"{file}: cannot be read as plain arrays of a .npz file: {error}"
-        ) from None
+    arrays = read_arrays(file, (*NEEDED, *TASKS))
+    if missing := [key for key in NEEDED if key not in arrays]:
+        raise UsageError(f"{file}: has no array {missing[0]} (needs {', '.join(NEEDED)})")
     _check_pairs(file, arrays)
     digest = hashlib.sha256()
     for key, array in arrays.items():
         digest.update(f"{key} {array.dtype.str} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
-    labels = {key: _numbers(file, key, arrays[key]) for key in keys if not key.startswith("x")}
+    labels = {key: _numbers(file, key, arrays[key]) for key in arrays if not key.startswith("x")}
     _check_numbers(file, labels, "y", "label")
     if "t_train" in labels:
         _check_numbers(file, labels, "t", "task")
@@ -60,6 +51,23 @@ def load(path: str | None) -> Arrays:
         train_tasks=labels.get("t_train"),
         test_tasks=labels.get("t_test"),
     )
+
+
+def read_arrays(file: Path, keys: Sequence[str]) -> dict[str, np.ndarray]:
+    """Those of the arrays that a ``.npz`` file has, read without pickle; :class:`UsageError`."""
+    try:
+        if not zipfile.is_zipfile(file):
+            raise ValueError("it is not a .npz file")
+        with np.load(file, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in keys if key in archive}
+        if wrong := [key for key, value in arrays.items() if not isinstance(value, np.ndarray)]:
+            raise ValueError(f"{wrong[0]} is no array")
+    except Exception as error:  # NumPy, zipfile and zlib have many kinds for a damaged file
+        reason = " ".join(str(error).split())
+        raise UsageError(
+            f"{file}: cannot be read as plain arrays of a .npz file: {reason}"
+        ) from None
+    return arrays
 
 
 def _check_pairs(file: Path, arrays: dict[str, np.ndarray]) -> None:

@@ -80,9 +80,17 @@ def test_digits_are_real_and_split():
 
 
 @pytest.mark.real_data
-@pytest.mark.parametrize("name", ["mnist", "fashion"])
-def test_the_real_files(name):
+@pytest.mark.parametrize(
+    ("name", "test_images"),
+    [
+        ("mnist", [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]),
+        ("fashion", [1000] * 10),
+    ],
+)
+def test_the_real_files(name, test_images):
     data = load(name)
     assert data.train_images.shape == (60000, 28, 28)
     assert data.train_images.dtype == np.uint8
-    assert np.bincount(data.test_labels).sum() == 10000
+    assert data.test_images.shape == (10000, 28, 28)
+    assert np.bincount(data.test_labels).tolist() == test_images
+    assert len(data.train_labels) == 60000

@@ -1,5 +1,7 @@
 """Own data: what is read, and one clear sentence for everything that does not fit."""
 
+import zipfile
+
 import numpy as np
 import pytest
 import torch
@@ -89,6 +91,29 @@ def test_files_that_are_no_npz(tmp_path):
         load("npz", str(tmp_path / "none.npz"))
     with pytest.raises(UsageError, match="give the file"):
         load("npz")
+
+
+def huge(content):
+    return content.replace(b"(60, 5, 5), }" + 16 * b" ", b"(10000000000000000,), }      ")
+
+
+def unclosed(content):
+    return content.replace(b"}", b" ")
+
+
+@pytest.mark.parametrize("damage", [huge, unclosed, lambda content: b"no array"])
+def test_a_member_that_is_no_array(tmp_path, damage):
+    path = tmp_path / "own.npz"
+    with zipfile.ZipFile(saved(tmp_path)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    assert damage(members["x_train.npy"]) != members["x_train.npy"]
+    members["x_train.npy"] = damage(members["x_train.npy"])
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(UsageError, match="cannot be read as plain arrays") as caught:
+        load("npz", str(path))
+    assert "\n" not in str(caught.value)
 
 
 def settings(path, **changes):

@@ -14,7 +14,7 @@ from PIL import Image
 from cl_bench import datasets
 from cl_bench.datasets import cifar, omniglot, sources
 from cl_bench.datasets.cache import fetch
-from cl_bench.datasets.idx import parse_idx, to_idx
+from cl_bench.datasets.idx import parse_idx
 from cl_bench.datasets.sources import SourceError
 from cl_bench.datasets.unpickle import load_arrays
 from cl_bench.errors import RunError
@@ -207,6 +207,25 @@ def test_omniglot_needs_all_drawings():
         omniglot.convert(iter(omniglot_members(per_character=19).items()))
 
 
+def test_a_damaged_zip_file_or_drawing_of_omniglot_is_told():
+    name, content = next(iter(omniglot_members().items()))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    whole = packed.getvalue()
+    start = 30 + len(name)  # of the member's content
+    packing = whole.index(b"PK\1\2") + 10  # the number of the method, in the list of members
+    for place, value in ((start, 0xFF), (packing, 99)):
+        damaged = bytearray(whole)
+        damaged[place] = value
+        with pytest.raises(SourceError, match="not a whole zip file"):
+            omniglot.convert(omniglot._zipped([bytes(damaged)]))
+    drawing = bytearray(content)
+    drawing[11] = 1  # byte of the header's length
+    with pytest.raises(SourceError, match=f"{name}: Truncated IHDR"):
+        omniglot.convert(iter([(name, bytes(drawing))]))
+
+
 def test_shrinking_keeps_the_share_of_ink():
     ink = np.zeros((2, 105, 105), bool)
     ink[0] = True
@@ -218,11 +237,6 @@ def test_shrinking_keeps_the_share_of_ink():
     ink = RNG.random((3, 105, 105)) < 0.3
     expected = 255 * ink.mean((1, 2))
     assert np.allclose(omniglot.shrink(ink).mean((1, 2)), expected, atol=0.5)
-
-
-def test_idx_round_trip():
-    array = RNG.integers(0, 256, (3, 2, 5, 4), dtype=np.uint8)
-    assert np.array_equal(parse_idx(to_idx(array)), array)
 
 
 def test_wrong_content_of_a_source_is_not_cached(data_dir):
