@@ -65,8 +65,8 @@ def read_status(directory: Path) -> tuple[str, str, datetime | None]:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object; :class:`Damaged` if the file holds anything else."""
     try:
-        value = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
+        value = json.loads(read_text(path), parse_int=lambda digits: _bounded(int(digits)))
+    except (ValueError, OverflowError, RecursionError) as error:
         raise Damaged(f"{path.name}: {clean(error)}") from None
     if not isinstance(value, dict):
         raise Damaged(f"{path.name}: not a JSON object")
@@ -84,12 +84,22 @@ def read_yaml(path: Path) -> dict[str, Any]:
                 raise yaml.YAMLError("anchors are not read")
             return super().compose_node(parent, index)
 
+        def construct_whole(self, node: Any) -> int:
+            return _bounded(self.construct_yaml_int(node))
+
+    PlainLoader.add_constructor("tag:yaml.org,2002:int", PlainLoader.construct_whole)
     try:
         value = yaml.load(read_text(path), PlainLoader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         raise Damaged(f"{path.name}: {clean(error)}") from None
     if not isinstance(value, dict):
         raise Damaged(f"{path.name}: not a mapping")
+    return value
+
+
+def _bounded(value: int) -> int:
+    """The same; OverflowError for what no float can hold and so nothing can average or draw."""
+    float(value)
     return value
 
 

@@ -158,6 +158,16 @@ def deep_json(run):
     (run / "metrics.json").write_text("[" * 100_000)
 
 
+def huge_metric(run):
+    values = json.loads((run / "metrics.json").read_text())
+    (run / "metrics.json").write_text(json.dumps({**values, "parameters": 10**400}))
+
+
+def huge_setting(run):
+    content = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(content.replace("size: 0", f"size: {10**400}"))
+
+
 def no_config(run):
     (run / "config.yaml").unlink()
 
@@ -183,7 +193,8 @@ DAMAGES = {
     damage_csv: "accuracy.csv", damage_values: "no accuracies", damage_metrics: "metrics.json",
     foreign_metrics: "not the mean", deep_json: "metrics.json", no_config: "config.yaml is missing",
     tagged_config: "config.yaml", anchored_config: "anchors", binary_csv: "accuracy.csv",
-    directory_in_place: "accuracy.csv is missing",
+    directory_in_place: "accuracy.csv is missing", huge_metric: "metrics.json: int too large",
+    huge_setting: "config.yaml: int too large",
 }  # fmt: skip
 
 
