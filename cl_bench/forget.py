@@ -15,7 +15,7 @@ from cl_bench.errors import RunError, UsageError
 from cl_bench.predict import MODEL, check_finished, load
 from cl_bench.results.forgotten import Forgotten, read_forgotten
 from cl_bench.results.report import Parser
-from cl_bench.results.scan import Damaged
+from cl_bench.results.scan import Damaged, read_json
 
 if TYPE_CHECKING:
     from cl_bench.results.record import RunRecord
@@ -83,7 +83,7 @@ def _carry_through(run: Run, record: RunRecord, known: Forgotten) -> None:
     """Bring every file in line with ``known``, whichever of them were before."""
     from cl_bench import checkpoint, metrics
     from cl_bench.lifecycle import MODEL_FORMAT, describe
-    from cl_bench.results.record import read_results
+    from cl_bench.results.record import read_accuracy
     from cl_bench.state import write_state
 
     directory = record.directory
@@ -92,7 +92,11 @@ def _carry_through(run: Run, record: RunRecord, known: Forgotten) -> None:
     write_state(directory / MODEL, run.method.state_dict(), {"model": MODEL_FORMAT})
     for path in directory.glob(f"{checkpoint.FILE}*"):
         path.unlink()
-    names, matrix, values = read_results(directory)
+    try:  # broken off in between, one of them may be about the forgotten task still
+        names, matrix = read_accuracy(directory)
+        values = read_json(directory / "metrics.json")
+    except Damaged as error:
+        raise RunError(f"{directory}: {error}; run it again with force=true") from None
     left = [i for i, n in enumerate(known.numbers(len(names))) if n not in known.tasks]
     matrix = matrix[[0, *(i + 1 for i in left)]][:, left]
     values |= {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from cl_bench.results.forgotten import read_forgotten
+from cl_bench.results.record import read_results
 from cl_bench.results.scan import (
     Damaged,
     clean,
     read_json,
     read_status,
-    read_text,
     read_yaml,
     run_directories,
 )
@@ -120,34 +118,20 @@ def _read_results(run: Run) -> None:
     gone = read_forgotten(run.directory)
     if not gone.complete:
         raise Damaged(gone.sentence(run.directory))
-    text = read_text(run.directory / "accuracy.csv")
-    try:
-        names, *rows = csv.reader(io.StringIO(text))
-        matrix = np.array(rows, dtype=np.float64)
-    except (ValueError, csv.Error) as error:
-        raise Damaged(f"accuracy.csv: {clean(error)}") from None
-    tasks = len(names)
-    if tasks == 0 or matrix.shape != (tasks + 1, tasks):
-        raise Damaged(f"accuracy.csv: shape {matrix.shape} for {tasks} tasks")
-    if not ((matrix >= 0) & (matrix <= 1)).all():
-        raise Damaged("accuracy.csv: values that are no accuracies")
-    values = read_json(run.directory / "metrics.json")
-    metrics = {
+    names, run.matrix, values = read_results(run.directory)
+    run.metrics = {
         clean(key, 80): float(value)
         for key, value in values.items()
         if isinstance(value, int | float) and math.isfinite(value)
     }
-    if not math.isclose(metrics.get("acc", math.nan), matrix[-1].mean(), abs_tol=1e-9):
-        raise Damaged("metrics.json: acc is not the mean of the last row of accuracy.csv")
     try:
         run.environment = read_json(run.directory / "environment.json")
     except Damaged:
         run.environment = {}  # then the code's version is unknown, which the report says
     run.names = tuple(clean(name, 80) for name in names)
-    run.numbers = tuple(gone.numbers(tasks))
+    run.numbers = tuple(gone.numbers(len(names)))
     if gone:  # such a run is measured on other tasks: it must not be averaged with the others
         run.settings[FORGOTTEN] = ", ".join(gone.tasks.values())
-    run.matrix, run.metrics = matrix, metrics
 
 
 def newest_of_each(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:

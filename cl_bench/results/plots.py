@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cl_bench.files import write_atomic
-from cl_bench.results.record import read_results
-from cl_bench.results.tables import forgotten
+from cl_bench.results.tables import read_shown
 
 log = logging.getLogger("cl_bench")
 
@@ -22,10 +21,9 @@ def write_pictures(directory: Path) -> None:
     except ImportError:
         log.warning("no pictures: matplotlib is missing; pip install 'cl-bench[plot]'")
         return
-    _, matrix, metrics = read_results(directory)
+    _, matrix, metrics, gone = read_shown(directory)
     figure = Figure(figsize=(13, 5.4), layout="constrained")
     heat, curves = figure.subplots(1, 2, width_ratios=(1, 1.15))
-    gone = forgotten(directory)
     numbers = gone.numbers(matrix.shape[1])
     _draw_matrix(heat, matrix, numbers)
     _draw_curves(curves, matrix, numbers)

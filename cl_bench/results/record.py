@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import logging
+import math
 import os
 import platform
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from cl_bench.errors import RunError
 from cl_bench.files import write_atomic, write_json
 from cl_bench.results.forgotten import FILE as FORGOTTEN
 from cl_bench.results.forgotten import read_forgotten
-from cl_bench.results.scan import Damaged
+from cl_bench.results.scan import Damaged, clean, read_json, read_text
 
 log = logging.getLogger("cl_bench")
 
@@ -50,10 +50,9 @@ class RunRecord:
     def status(self) -> dict[str, Any]:
         """The content of ``status.json``; empty if there is none that can be read."""
         try:
-            value = json.loads((self.directory / "status.json").read_text())
-        except (OSError, ValueError):
+            return read_json(self.directory / "status.json")
+        except Damaged:
             return {}
-        return value if isinstance(value, dict) else {}
 
     @property
     def finished(self) -> bool:
@@ -162,19 +161,29 @@ class RunRecord:
         write_json(self.directory / "diagnostics.json", diagnostics)
 
 
-def read_results(directory: Path) -> tuple[list[str], np.ndarray, dict[str, Any]]:
-    """Task names, accuracy matrix (T+1, T) and metrics of a finished run."""
+def read_accuracy(directory: Path) -> tuple[list[str], np.ndarray]:
+    """Task names and accuracy matrix (T+1, T) of a run; :class:`Damaged` if they are none."""
+    text = read_text(directory / "accuracy.csv")
     try:
-        with (directory / "accuracy.csv").open(newline="") as file:
-            names, *rows = csv.reader(file)
-        matrix = np.array(rows, dtype=float)
-        metrics = json.loads((directory / "metrics.json").read_text())
-        if matrix.shape != (len(names) + 1, len(names)):
-            raise ValueError(f"accuracy.csv has shape {matrix.shape}")
-    except (OSError, ValueError) as error:
-        raise RunError(
-            f"{directory} cannot be read ({error}); run it again with force=true"
-        ) from None
+        names, *rows = csv.reader(io.StringIO(text))
+        matrix = np.array(rows, dtype=np.float64)
+    except (ValueError, csv.Error) as error:
+        raise Damaged(f"accuracy.csv: {clean(error)}") from None
+    tasks = len(names)
+    if tasks == 0 or matrix.shape != (tasks + 1, tasks):
+        raise Damaged(f"accuracy.csv: shape {matrix.shape} for {tasks} tasks")
+    if not ((matrix >= 0) & (matrix <= 1)).all():
+        raise Damaged("accuracy.csv: values that are no accuracies")
+    return names, matrix
+
+
+def read_results(directory: Path) -> tuple[list[str], np.ndarray, dict[str, Any]]:
+    """The same and the metrics as they are in the file; :class:`Damaged` too if they do not fit."""
+    names, matrix = read_accuracy(directory)
+    metrics = read_json(directory / "metrics.json")
+    acc = metrics.get("acc")
+    if not isinstance(acc, int | float) or not math.isclose(acc, matrix[-1].mean(), abs_tol=1e-9):
+        raise Damaged("metrics.json: acc is not the mean of the last row of accuracy.csv")
     return names, matrix, metrics
 
 

@@ -36,9 +36,8 @@ def print_run(directory: Path, quiet: bool) -> None:
 
         # off a terminal the width is our choice: a log should not wrap
         console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-        names, matrix, metrics = read_results(directory)
+        names, matrix, metrics, gone = read_shown(directory)
         console.print("Test accuracy in % on each task (columns) after learning each (rows)")
-        gone = forgotten(directory)
         console.print(heat_table(gone.numbers(len(names)), matrix, console.width))
         print("\n".join(metric_lines(metrics) + published_lines(directory, metrics)))
         if gone:
@@ -51,12 +50,15 @@ def print_run(directory: Path, quiet: bool) -> None:
     print(directory)
 
 
-def forgotten(directory: Path) -> Forgotten:
-    """What a run whose files are to be shown has forgotten."""
+def read_shown(directory: Path) -> tuple[list[str], np.ndarray, dict[str, Any], Forgotten]:
+    """What is shown of a run: task names, accuracy matrix (T+1, T), metrics, what it forgot."""
+    gone = Forgotten()
     try:
-        return read_forgotten(directory)
+        gone = read_forgotten(directory)
+        return *read_results(directory), gone
     except Damaged as error:
-        raise RunError(f"{directory}: {error}") from None
+        again = f"{directory}: {error}; run it again with force=true"
+        raise RunError(again if gone.complete else gone.sentence(directory)) from None
 
 
 def heat_table(numbers: Sequence[int], matrix: np.ndarray, width: int) -> Any:
@@ -101,7 +103,10 @@ def metric_lines(metrics: dict[str, Any]) -> list[str]:
 
 def published_lines(directory: Path, metrics: dict[str, Any]) -> list[str]:
     """What the paper reports, for a run that was composed from a recipe of ``conf/paper/``."""
-    recipe = read_yaml(directory / "config.yaml").get("recipe") or {}
+    try:
+        recipe = read_yaml(directory / "config.yaml").get("recipe") or {}
+    except Damaged:  # the results can be shown without
+        return []
     published = recipe.get("published") or {}
     told = [
         f"{METRICS.get(key, (key,))[0]} {value:.4f} (here {_format(metrics.get(key))})"
@@ -112,14 +117,14 @@ def published_lines(directory: Path, metrics: dict[str, Any]) -> list[str]:
 
 def write_markdown(directory: Path) -> None:
     """``summary.md``: metrics, times and the matrix for people."""
-    names, matrix, metrics = read_results(directory)
+    names, matrix, metrics, gone = read_shown(directory)
     lines = [f"# {directory.name}", "", "| metric | value | meaning |", "|---|---:|---|"]
     lines += [
         f"| {heading} | {_format(metrics[key])} | {meaning} |"
         for key, (heading, meaning) in METRICS.items()
         if key in metrics
     ]
-    if gone := forgotten(directory):
+    if gone:
         lines += ["", f"Forgotten since: {gone.told()}. All else is about the tasks that are left."]
     lines += [
         "",

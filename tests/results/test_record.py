@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cl_bench import files
-from cl_bench.errors import RunError
 from cl_bench.results.record import RunRecord, read_results
+from cl_bench.results.scan import Damaged
 
 
 def test_accuracies_keep_full_precision(tmp_path):
@@ -13,23 +13,35 @@ def test_accuracies_keep_full_precision(tmp_path):
     record = RunRecord(tmp_path / "run")
     record.start({"seed": 0})
     assert not record.finished
-    record.write(["one", "two"], matrix, {"acc": 0.5}, {}, {}, [{"task": 0}])
+    acc = float(matrix[-1].mean())
+    record.write(["one", "two"], matrix, {"acc": acc, "bwt": None}, {}, {}, [{"task": 0}])
     record.mark("finished")
     assert record.finished
     names, found, metrics = read_results(tmp_path / "run")
     assert names == ["one", "two"]
-    assert metrics == {"acc": 0.5}
+    assert metrics == {"acc": acc, "bwt": None}
     np.testing.assert_array_equal(found, matrix)
 
 
-def test_a_damaged_result_is_named(tmp_path):
-    (tmp_path / "accuracy.csv").write_text("one\n0.5\n")
-    (tmp_path / "metrics.json").write_text('{"acc": 0.')
-    with pytest.raises(RunError, match="force=true"):
+@pytest.mark.parametrize(
+    ("table", "metrics", "message"),
+    [
+        ("one\n0.5\n", '{"acc": 0.5}', r"accuracy.csv: shape \(1, 1\) for 1 tasks"),
+        ("one\n0.1\n1.5\n", '{"acc": 1.5}', "accuracy.csv: values that are no accuracies"),
+        ("one\n0.1\n0.5\n", '{"acc": 0.', "metrics.json"),
+        ("one\n0.1\n0.5\n", "[0.5]", "metrics.json: not a JSON object"),
+        ("one\n0.1\n0.5\n", '{"acc": "0.5"}', "metrics.json: acc is not the mean"),
+        ("one\n0.1\n0.5\n", '{"acc": 0.1}', "metrics.json: acc is not the mean"),
+    ],
+)
+def test_a_damaged_result_is_named(tmp_path, table, metrics, message):
+    (tmp_path / "accuracy.csv").write_text(table)
+    (tmp_path / "metrics.json").write_text(metrics)
+    with pytest.raises(Damaged, match=message):
         read_results(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1]", '"finished"'])
+@pytest.mark.parametrize("content", ["", "{", "[1]", '"finished"', "[" * 100_000])
 def test_a_damaged_status_is_not_finished(tmp_path, content):
     (tmp_path / "status.json").write_text(content)
     assert not RunRecord(tmp_path).finished

@@ -2,10 +2,14 @@ import io
 
 import numpy as np
 import pytest
+from conftest import DIGITS
 from rich.console import Console
+from synthetic_runs import write_run
 
+from cl_bench.errors import RunError
+from cl_bench.results.forgotten import Forgotten
 from cl_bench.results.progress import remaining
-from cl_bench.results.tables import heat_table
+from cl_bench.results.tables import heat_table, read_shown
 
 
 def rendered(tasks, width):
@@ -28,6 +32,32 @@ def test_many_tasks_are_thinned_and_told():
     assert max(map(len, text.splitlines())) <= 80
     assert "tasks are left out here" in text
     assert "100" in text.splitlines()[0]
+
+
+def test_a_finished_run_is_shown_or_its_damage_told(inline, tmp_path):
+    command = (DIGITS, "dataset.tasks=2", "dataset.samples_per_task=60", "method=single",
+               "plots=false", "device=cpu")  # fmt: skip
+    code, out, error = inline(*command)
+    assert code == 0, error
+    run = tmp_path / out.splitlines()[-1]
+    (run / "config.yaml").write_text("recipe: [")
+    code, again, _ = inline(*command)
+    assert (code, again) == (0, out)
+    for name, content in (("metrics.json", "[]"), ("accuracy.csv", "a\n2\n2\n")):
+        (run / name).write_text(content)
+        code, _, error = inline(*command)
+        assert code == 1
+        assert name in error.splitlines()[-1]
+        assert error.endswith("; run it again with force=true\n")
+
+
+def test_what_completes_a_broken_off_forgetting_is_told(tmp_path):
+    run = write_run(tmp_path)
+    Forgotten(3, {}, ()).plus(1, "permutation 1").write(run)
+    assert read_shown(run)[3].told() == "task 1 (permutation 1)"  # nothing was changed yet
+    (run / "metrics.json").write_text('{"acc": 0.65}')
+    with pytest.raises(RunError, match=r"forget .* task=1 completes it"):
+        read_shown(run)
 
 
 def test_remaining_time_follows_a_straight_line():
