@@ -77,19 +77,19 @@ def main(arguments: list[str], run: Callable[[list[str]], int]) -> int:
 
 
 def _to_do(runs: Sequence[Wanted], everything: bool, overrides: Sequence[str]) -> list[Wanted]:
-    """The runs that are not done and can be run on this machine, and a word about them."""
+    """The runs to do that can be run on this machine, and a word about them."""
     patient = everything or _gpu(overrides)
     # recipes may share a run
     todo: dict[Path, Wanted] = {}
     for run in runs:
-        if (patient or not run.recipe.recipe.needs_gpu) and not run.done:
+        if (patient or not run.recipe.recipe.needs_gpu) and run.to_do:
             todo.setdefault(run.directory, run)
     minutes = sum(run.recipe.recipe.minutes.cpu for run in todo.values())
-    done = sum(run.done for run in runs)
+    done = sum(not run.to_do for run in runs)
     text = f"{len(runs)} runs, {done} done, {len(todo)} to do"
     if todo and not _gpu(overrides):
         text += f": about {duration(60 * minutes)} one after the other on one CPU core"
-    left = {run.recipe.name for run in runs if not run.done and run.directory not in todo}
+    left = {run.recipe.name for run in runs if run.to_do and run.directory not in todo}
     if left:
         text += f"; {len(left)} recipes are left out (see --list)"
     print(f"cl-bench: {text}", file=sys.stderr)

@@ -21,15 +21,30 @@ ENVIRONMENT = ("cl_bench", "code", "python", "packages", "cpu", "cores", "device
 
 
 def read_run(run: Wanted) -> dict[str, Any]:
-    """The record of one run that is done; of one that diverged, only that it did."""
+    """The record of one run that is done; of one that diverged, only that it did.
+
+    A :class:`RunError` if its files are damaged, or are not about all of the recipe's tasks.
+    """
     if run.state == "diverged":
         nothing = {"metrics": {}, "tasks": [], "final": [], "environment": {}}
         return {**_name(run), "diverged": True, **nothing}
+    from cl_bench.results.forgotten import read_forgotten
     from cl_bench.results.record import read_results
-    from cl_bench.results.scan import read_json
+    from cl_bench.results.scan import Damaged, read_json
 
-    names, matrix, metrics = read_results(run.directory)
-    facts = read_json(run.directory / "environment.json")
+    again = f"remove {run.directory} and run it again"
+    try:
+        if gone := read_forgotten(run.directory):
+            raise RunError(
+                f"{run.directory} has forgotten {gone.told()} since and is no run of "
+                f"{run.recipe.name} any more; keep it elsewhere, or {again}"
+            )
+        names, matrix, metrics = read_results(run.directory)
+        facts = read_json(run.directory / "environment.json")
+        if not isinstance(dataset := facts.get("dataset"), dict):
+            raise Damaged("environment.json: does not name the dataset")
+    except Damaged as error:
+        raise RunError(f"{run.directory} is damaged ({error}); {again}") from None
     table = (run.directory / "accuracy.csv").read_bytes()
     return {
         **_name(run),
@@ -42,7 +57,7 @@ def read_run(run: Wanted) -> dict[str, Any]:
         "final": matrix[-1].tolist(),
         "accuracy": matrix.tolist() if len(names) <= LARGEST_MATRIX else None,
         "stream_sha256": facts.get("stream_sha256"),
-        "dataset_sha256": (facts.get("dataset") or {}).get("sha256"),
+        "dataset_sha256": dataset.get("sha256"),
         "environment": {key: facts.get(key) for key in ENVIRONMENT},
     }
 

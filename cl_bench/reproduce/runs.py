@@ -21,6 +21,7 @@ class Wanted:
     seed: int
     order: str | None
     directory: Path
+    force: bool  # it is run again, whatever is there
 
     @property
     def state(self) -> str:
@@ -34,6 +35,10 @@ class Wanted:
     def done(self) -> bool:
         """Nothing more can come of it: a run that diverged would diverge again."""
         return self.state in ("finished", "diverged")
+
+    @property
+    def to_do(self) -> bool:
+        return self.force or not self.done
 
 
 def check_free(overrides: Sequence[str]) -> None:
@@ -73,7 +78,7 @@ def wanted(
                         OmegaConf.update(one, "dataset.order", order)
                     cfg = checked(one)
                     directory = Path(cfg.outputs).expanduser() / cfg.directory_name()
-                    found.append(Wanted(named, seed, order, directory))
+                    found.append(Wanted(named, seed, order, directory, cfg.force))
     return found
 
 

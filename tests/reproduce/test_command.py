@@ -154,6 +154,55 @@ def test_a_run_that_diverged_is_kept_as_such_and_not_tried_again(finished, inlin
     assert "(1, 1 diverged)" in (home / "results" / "tiny2020.md").read_text()
 
 
+def test_force_runs_anew_what_is_done(finished, inline):
+    home, _, _ = finished
+    paths = sorted((home / "outputs").glob("*/status.json"))
+    for path, state in zip(paths, ("finished", "diverged"), strict=True):
+        path.write_text(path.read_text().replace('"finished"', f'"{state}"'))
+        (path.parent / "accuracy.csv").unlink()
+    words = [RECIPE, "--seeds", "2", "device=cpu", "plots=false", "force=true"]
+    code, out, err = inline("reproduce", *words)
+    assert code == 0, err
+    assert "2 runs, 0 done, 2 to do" in err
+    assert "(2)" in out
+    assert all((path.parent / "accuracy.csv").is_file() for path in paths)
+
+
+FORGOTTEN = {
+    "of": 4, "tasks": [{"task": 2, "name": "two", "time": "then"}], "complete": True
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("environment.json", None, "is damaged (environment.json is missing)"),
+        ("environment.json", '{"dataset": 1}', "environment.json: does not name the dataset"),
+        ("accuracy.csv", "a\n", "is damaged (accuracy.csv: shape"),
+        ("metrics.json", '{"acc": 2}', "is damaged (metrics.json: acc is not the mean"),
+        ("forgotten.json", "{}", "is damaged (forgotten.json: does not say"),
+        ("forgotten.json", json.dumps(FORGOTTEN), "has forgotten task 2 (two) since"),
+        ("forgotten.json", json.dumps({**FORGOTTEN, "complete": False}), "has forgotten task 2"),
+    ],
+)
+def test_a_damaged_or_forgetful_run_is_neither_recorded_nor_overwritten(
+    finished, inline, name, content, message
+):
+    home, _, _ = finished
+    directory = next((home / "outputs").glob("*-seed1-*"))
+    path = directory / name
+    path.unlink(missing_ok=True) if content is None else path.write_text(content)
+    before = {p: p.read_bytes() for p in home.rglob("*") if p.is_file()}
+    words = [RECIPE, "--seeds", "2", "--write", "results", "device=cpu", "plots=false"]
+    code, out, err = inline("reproduce", *words)
+    assert (code, out) == (1, "")
+    told = err.splitlines()[-1]
+    assert message in told
+    assert told.endswith(f"remove outputs/{directory.name} and run it again")
+    assert "Traceback" not in err
+    assert {p: p.read_bytes() for p in home.rglob("*") if p.is_file()} == before
+
+
 def test_the_list_shows_what_needs_a_gpu(cli):
     done = cli("reproduce", "--list", "gem2017")
     assert done.returncode == 0
