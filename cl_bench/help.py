@@ -25,9 +25,9 @@ dataset gives the paper's settings for that pair; any value can then be overridd
   cl-bench method=gem dataset=mnist_permutations
   cl-bench method=single dataset=digits_permutations     # needs no download
   cl-bench method=gem memory.size=1280 method.margin=0 seed=3
-  cl-bench -m method=single,gem seed=range(5)            # a sweep, every combination
+  cl-bench -m method=single,gem 'seed=range(5)'          # a sweep, every combination
   cl-bench method=gem --cfg job --resolve                # show what would run, run nothing
-  cl-bench -m method=single,gem seed=range(5) --dry-run  # which runs, which are finished, how long
+  cl-bench -m method=er,gem 'seed=range(5)' --dry-run    # which runs, which are finished, how long
 
 Groups and their choices (cl-bench ls says what each one is):
 

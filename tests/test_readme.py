@@ -1,4 +1,4 @@
-"""The README's example of a new method works as it stands there."""
+"""What the documents show works as it stands there: the new method, every line for a shell."""
 
 import re
 import shutil
@@ -7,6 +7,8 @@ import sys
 
 import pytest
 from conftest import DIGITS, ROOT, environment
+
+from cl_bench.help import TEXT
 
 
 @pytest.fixture
@@ -37,3 +39,22 @@ def test_the_new_method_runs_is_listed_and_checked(copy):
     wrong = run(copy, "method=anchor", "method.strength=-1", *short)
     assert wrong.returncode == 2
     assert "method.strength=-1" in wrong.stderr
+
+
+DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+
+
+def examples(text):
+    """Lines that begin with the command, with the lines that they go on in."""
+    return re.findall(r"^(?: *)(cl-bench .*(?:(?<=\\)\n.*)*)", text, re.M)
+
+
+def test_examples_are_what_a_shell_understands():
+    texts = [path.read_text() for path in DOCUMENTS]
+    shown = [re.findall(r"^```(?:sh)?\n(.*?)^```", text, re.M | re.S) for text in texts]
+    commands = [line for blocks in shown for block in blocks for line in examples(block)]
+    commands += examples(TEXT.partition("Choosing a method")[2])
+    assert len(commands) > 30
+    for command in commands:
+        parsed = subprocess.run(["bash", "-n", "-c", command], capture_output=True, text=True)
+        assert parsed.returncode == 0, f"{command}: {parsed.stderr}"
