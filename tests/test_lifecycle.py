@@ -18,7 +18,7 @@ from conftest import environment
 from cut_runs import interrupted, result, state
 from small_runs import METHODS, config_of, small
 
-from cl_bench import checkpoint, files, lifecycle, runner
+from cl_bench import checkpoint, files, lifecycle
 from cl_bench.errors import RunError
 from cl_bench.lifecycle import execute
 from cl_bench.methods.single import Single
@@ -193,7 +193,7 @@ def test_a_run_that_another_process_finished_meanwhile_is_left(tmp_path, monkeyp
     cfg = config_of(SINGLE)
     execute(cfg, tmp_path / "run", show_bar=False)
     before = (tmp_path / "run" / "status.json").read_bytes()
-    monkeypatch.setattr(runner, "learn", None)
+    monkeypatch.setattr(lifecycle, "learn", None)
     execute(cfg, tmp_path / "run", show_bar=False)
     assert (tmp_path / "run" / "status.json").read_bytes() == before
 
