@@ -78,7 +78,7 @@ def load(directory: Path) -> Run:
     """The run as it stood when it had finished; its dataset is fetched if it is not here.
 
     Nothing of the directory is executed: the config names choices of this package, and the model
-    is numbers.
+    is numbers. It need not be on the kind of device that it learned on.
     """
     check_finished(directory)
     try:
@@ -89,7 +89,8 @@ def load(directory: Path) -> Run:
     from cl_bench.runner import prepare
     from cl_bench.state import read_state
 
-    run = prepare(check_run({**values, "tracker": {"name": "none"}}))
+    here = {"tracker": {"name": "none"}, "device": {"name": "auto", "threads": None}}
+    run = prepare(check_run({**values, **here}))
     try:
         saved, _ = read_state(directory / MODEL)
         run.method.load_state_dict(saved)

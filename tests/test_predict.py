@@ -1,5 +1,3 @@
-import zipfile
-
 import numpy as np
 import pytest
 from conftest import DIGITS
@@ -44,6 +42,15 @@ def test_floats_are_rounded_to_the_levels_of_the_dataset(inline, finished, tmp_p
     np.testing.assert_array_equal(*(np.load(tmp_path / f"{n}.npz")["y"] for n in "ab"))
 
 
+def test_a_model_from_a_gpu_predicts_without_one(inline, finished, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    config = finished / "config.yaml"
+    config.write_text(config.read_text().replace("name: auto", "name: cuda"))
+    code, out, error = inline("predict", str(finished), "test.npz")
+    assert code == 0, error
+    assert "accuracy" in out
+
+
 class Explosive:
     """Pickled, it would write a file when it is read."""
 
@@ -74,12 +81,15 @@ def test_a_wrong_input_is_one_sentence(inline, finished, tmp_path, arrays, sente
     assert not (tmp_path / "predictions.npz").exists()
 
 
-def test_a_damaged_input_is_one_sentence(inline, finished, tmp_path):
-    with zipfile.ZipFile(tmp_path / "in.npz", "w") as archive:
-        archive.writestr("x.npy", b"no array")
+@pytest.mark.parametrize("damage", ["empty", "overwritten"])
+def test_a_damaged_file_is_one_sentence(inline, finished, tmp_path, damage):
+    np.savez_compressed(tmp_path / "in.npz", x=np.zeros((3, 8, 8), np.uint8))
+    content = bytearray((tmp_path / "in.npz").read_bytes())
+    content[60:64] = b"\xff" * 4  # in the compressed data
+    (tmp_path / "in.npz").write_bytes(b"" if damage == "empty" else content)
     code, _, error = inline("predict", str(finished), "in.npz")
     assert code == 2
-    assert "plain arrays" in error
+    assert "in.npz: cannot be read" in error
     assert error.count("\n") == 1
 
 
