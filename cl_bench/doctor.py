@@ -6,10 +6,12 @@ import importlib
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -17,11 +19,7 @@ from typing import NamedTuple
 import cl_bench
 from cl_bench.errors import UsageError
 
-# what the package cannot do without, what makes it better, and what launches or tracks runs
-NEEDED = (
-    "torch", "numpy", "hydra-core", "omegaconf", "pydantic", "quadprog", "pandas", "scipy",
-    "rich", "jinja2", "filelock", "platformdirs", "scikit-learn",
-)  # fmt: skip
+# what makes the package better, and what launches or tracks runs
 EXTRAS = {
     "plot": ("matplotlib",),
     "fast": ("numba",),
@@ -67,13 +65,26 @@ def _versions() -> list[Finding]:
             platform.python_version() + ("" if wanted else "; 3.11 or later is needed"),
         ),
     ]
-    missing = [name for name in NEEDED if _version(name) is None]
-    there = ", ".join(f"{name} {_version(name)}" for name in NEEDED if name not in missing)
-    found.append(Finding("ok", "packages", there))
+    needed = _needed()
+    missing = [name for name in needed if _version(name) is None]
+    there = ", ".join(f"{name} {_version(name)}" for name in needed if name not in missing)
+    if needed:
+        found.append(Finding("ok", "packages", there))
+    else:
+        words = "not known which, since cl-bench is not installed; pip install cl-bench"
+        found.append(Finding("warning", "packages", words))
     if missing:
         names = ", ".join(missing)
         found.append(Finding("problem", "packages", f"missing: {names}; pip install cl-bench"))
     return found
+
+
+def _needed() -> list[str]:
+    """The packages that cl-bench cannot do without; none are known where it is not installed."""
+    with suppress(metadata.PackageNotFoundError):
+        wanted = metadata.requires("cl-bench") or []
+        return [re.match(r"[\w.-]+", line)[0] for line in wanted if "extra ==" not in line]
+    return []
 
 
 def _devices() -> list[Finding]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cl_bench.errors import RunError, UsageError
-from cl_bench.predict import MODEL, check_finished, load
+from cl_bench.predict import check_finished, load
 from cl_bench.results.forgotten import Forgotten, read_forgotten
 from cl_bench.results.report import Parser
 from cl_bench.results.scan import Damaged, read_json
@@ -82,14 +82,14 @@ def forget(directory: Path, word: str) -> str:
 def _carry_through(run: Run, record: RunRecord, known: Forgotten) -> None:
     """Bring every file in line with ``known``, whichever of them were before."""
     from cl_bench import checkpoint, metrics
-    from cl_bench.lifecycle import MODEL_FORMAT, describe
+    from cl_bench.lifecycle import MODEL, describe
     from cl_bench.results.record import read_accuracy
     from cl_bench.state import write_state
 
     directory = record.directory
     for number in known.tasks:
         run.method.forget(number - 1)
-    write_state(directory / MODEL, run.method.state_dict(), {"model": MODEL_FORMAT})
+    write_state(directory / MODEL, run.method.state_dict(), {})
     for path in directory.glob(f"{checkpoint.FILE}*"):
         path.unlink()
     try:  # broken off in between, one of them may be about the forgotten task still
@@ -159,6 +159,7 @@ def _forgetful() -> list[str]:
 
 def _size(run: Run, directory: Path) -> str:
     """Parameters that the method keeps and the bytes of its model's file."""
-    return (
-        f"{run.method.parameters:,} parameters in {(directory / MODEL).stat().st_size / 1e6:.2f} MB"
-    )
+    from cl_bench.lifecycle import MODEL
+
+    size = (directory / MODEL).stat().st_size
+    return f"{run.method.parameters:,} parameters in {size / 1e6:.2f} MB"

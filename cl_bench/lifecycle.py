@@ -27,7 +27,6 @@ from cl_bench.state import write_state
 log = logging.getLogger("cl_bench")
 
 MODEL = "model.safetensors"  # all state of the method that learned, for predictions
-MODEL_FORMAT = 1
 
 
 def execute(cfg: RunConfig, directory: Path, show_bar: bool, sweep: str | None = None) -> None:
@@ -174,7 +173,7 @@ def _record(run: Run, course: Course, record: RunRecord) -> None:
         values["peak_gpu_bytes"] = torch.cuda.max_memory_allocated()
     names = [task.name for task in stream.tasks]
     record.write(names, matrix, values, facts, method.diagnostics(), course.timings)
-    write_state(record.directory / MODEL, method.state_dict(), {"model": MODEL_FORMAT})
+    write_state(record.directory / MODEL, method.state_dict(), {})
     describe(record.directory, run.cfg)
     record.mark("finished")
     run.tracker.end("finished", values)

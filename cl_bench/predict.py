@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from cl_bench.runner import Run
 
-MODEL = "model.safetensors"
-
 
 def parser() -> argparse.ArgumentParser:
     found = Parser(
@@ -86,6 +84,7 @@ def load(directory: Path) -> Run:
     except Damaged as error:
         raise RunError(f"{directory}: {error}") from None
     from cl_bench.config import check_run
+    from cl_bench.lifecycle import MODEL
     from cl_bench.runner import prepare
     from cl_bench.state import read_state
 
