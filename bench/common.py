@@ -15,16 +15,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 def compose(*overrides: str):
     """The checked config of a command line."""
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
-    from omegaconf import OmegaConf
+    from cl_bench import composition, job
 
-    from cl_bench.config import check_run
-    from cl_bench.listing import conf_dir
-
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        composed = hydra_compose("config", list(overrides))
-    return check_run(OmegaConf.to_container(composed, resolve=True))
+    return job.checked(composition.compose(overrides))
 
 
 def median_seconds(work: Callable[[], object], repeats: int = 9) -> float:

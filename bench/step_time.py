@@ -15,12 +15,11 @@ import time
 from itertools import islice
 
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-from cl_bench.config import check_run
+from cl_bench.composition import compose
 from cl_bench.errors import UsageError
-from cl_bench.listing import choices, conf_dir
+from cl_bench.job import checked
+from cl_bench.listing import choices
 from cl_bench.runner import Run, prepare
 
 WARM, TIMED = 5, 30  # batches per task
@@ -29,9 +28,7 @@ DEFAULTS = ("dataset=mnist_permutations", "device=cpu", "device.threads=1")
 
 
 def prepared(method: str, overrides: list[str]) -> Run:
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        composed = compose("config", [*DEFAULTS, f"method={method}", *overrides])
-    return prepare(check_run(OmegaConf.to_container(composed, resolve=True)))
+    return prepare(checked(compose([*DEFAULTS, f"method={method}", *overrides])))
 
 
 def step_times(run: Run) -> list[float]:

@@ -139,21 +139,17 @@ def _can_forget(cls: type) -> bool:
 
 def _forgetful() -> list[str]:
     """The choices of ``method`` that can forget."""
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-
     from cl_bench import registry
-    from cl_bench.listing import choices, conf_dir
+    from cl_bench.composition import compose
+    from cl_bench.listing import choices
     from cl_bench.methods.base import Method
 
-    GlobalHydra.instance().clear()
     found = []
-    with initialize_config_dir(str(conf_dir().absolute()), version_base="1.3"):
-        for choice in choices("method"):
-            section = compose("config", [f"method={choice}"]).method
-            file = section.get("implementation") or section.name
-            if _can_forget(registry.find("method", file, Method)):
-                found.append(choice)
+    for choice in choices("method"):
+        section = compose([f"method={choice}"]).method
+        file = section.get("implementation") or section.name
+        if _can_forget(registry.find("method", file, Method)):
+            found.append(choice)
     return found
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cl_bench.errors import RunError, UsageError
 from cl_bench.files import write_atomic
-from cl_bench.listing import conf_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,14 +23,15 @@ SIDE = 56  # smallest side of a sample on the sheet, in pixels
 NAMED = 8  # classes of a task that are counted one by one
 
 
-def show(arguments: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Compose the dataset of ``arguments`` as a run would, print it and write its picture."""
-    from cl_bench.config import check_run
+    from cl_bench.composition import compose
+    from cl_bench.job import checked
     from cl_bench.runner import build_stream, pick_device
 
-    if flags := [argument for argument in arguments if "=" not in argument]:
+    if flags := [argument for argument in arguments if "=" not in argument[1:]]:
         raise UsageError(f"show {flags[0]}: takes GROUP=CHOICE and KEY=VALUE only")
-    cfg = check_run(_compose(arguments))
+    cfg = checked(compose(arguments))
     stream = build_stream(cfg, pick_device(cfg))
     if not cfg.quiet:
         _print_tasks(stream)
@@ -70,15 +70,6 @@ def contact_sheet(stream: Stream) -> Image.Image:
         for column, picture in enumerate(pictures):
             sheet.paste(picture, (column * (width + 2), top + font_height))
     return sheet
-
-
-def _compose(arguments: list[str]) -> dict[str, Any]:
-    from hydra import compose, initialize_config_dir
-    from omegaconf import OmegaConf
-
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        composed = compose("config", arguments)
-    return OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
 
 
 def _inputs(stream: Stream, task: Task) -> Iterator[Tensor]:

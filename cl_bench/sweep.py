@@ -6,7 +6,6 @@ import importlib.util
 import json
 import shutil
 import sys
-import warnings
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +15,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from cl_bench.composition import hush_hydra
 from cl_bench.errors import UsageError
 from cl_bench.job import Outcome, this_process
 
@@ -26,11 +26,6 @@ LAUNCHERS = {
     "submitit_slurm": ("hydra_plugins.hydra_submitit_launcher", "submitit"),
     "ray": ("hydra_plugins.hydra_ray_launcher", "ray"),
 }
-
-
-def hush_hydra() -> None:
-    """Our YAML of a launcher has its plugin's name on purpose; Hydra warns of that each time."""
-    warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore")
 
 
 def check_launcher(arguments: list[str]) -> None:
@@ -47,6 +42,9 @@ def check_launcher(arguments: list[str]) -> None:
                 raise UsageError(
                     f"hydra/launcher={name} is not installed: pip install 'cl-bench[{extra}]'"
                 )
+
+
+NO_RUNS = "the sweep has no runs: one of its lists or ranges is empty"
 
 
 class Sweep(Callback):
@@ -120,6 +118,8 @@ class Sweep(Callback):
         shutil.rmtree(self.folder, ignore_errors=True)  # what is left of a good sweep is its runs
         with suppress(OSError):  # another sweep may be under way
             self.folder.parent.rmdir()
+        if not ordered:
+            raise UsageError(NO_RUNS)
         return 0
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cl_bench.composition import compose, explain
 from cl_bench.config import RunConfig
 from cl_bench.errors import UsageError
 from cl_bench.job import checked
-from cl_bench.listing import conf_dir
 from cl_bench.results.scan import (
     Damaged,
     clean,
@@ -21,8 +21,7 @@ from cl_bench.results.scan import (
     read_yaml,
     run_directories,
 )
-
-SWEEP_FLAGS = ("-m", "--multirun")
+from cl_bench.words import SWEEP_FLAGS
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,7 @@ class Planned:
     directory: Path
     state: str  # as in status.json, or "to do"
     seconds: float | None
+    to_do: bool  # finished runs too with force=true
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def combinations(overrides: Sequence[str], sweep: bool) -> list[list[str]]:
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
     except HydraException as error:
-        raise UsageError(clean(error)) from None
+        raise UsageError(explain(error, overrides)) from None
     choices = []
     for override in parsed:
         if not override.is_sweep_override():
@@ -66,32 +66,35 @@ def combinations(overrides: Sequence[str], sweep: bool) -> list[list[str]]:
 
 
 def plan(arguments: Sequence[str]) -> list[Planned]:
-    """All runs of a command line, each once; mistakes in any of them are told."""
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
+    """All runs of a command line, each once.
+
+    A choice or an option that there is not is told; whether a method's, a dataset's or a model's
+    values are in range is known to their classes alone, which take PyTorch to be asked.
+    """
+    from cl_bench.sweep import NO_RUNS, check_launcher
 
     overrides = [word for word in arguments if word not in SWEEP_FLAGS]
     if flags := [word for word in overrides if word.startswith("-")]:
         raise UsageError(f"--dry-run does not go with {flags[0]}")
     jobs = combinations(overrides, sweep=len(overrides) < len(arguments))
+    if not jobs:
+        raise UsageError(NO_RUNS)
+    check_launcher(overrides)
     configs: dict[Path, RunConfig] = {}
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(conf_dir().absolute()), version_base="1.3"):
-        for words in jobs:
-            try:
-                composed = compose("config", words)
-            except (HydraException, OmegaConfBaseException) as error:
-                raise UsageError(f"{' '.join(words)}: {clean(error)}") from None
-            cfg = checked(composed)
-            configs[Path(cfg.outputs).expanduser() / cfg.directory_name()] = cfg
+    for words in jobs:
+        try:
+            cfg = checked(compose(words))
+        except UsageError as error:
+            raise UsageError(f"{' '.join(words)}: {error}" if len(jobs) > 1 else error) from None
+        configs[Path(cfg.outputs).expanduser() / cfg.directory_name()] = cfg
     places = {path.parent for path in configs if path.parent.is_dir()}
     earlier = finished(sorted(places))
-    return [
-        Planned(directory, _state(directory), estimate(cfg, earlier))
-        for directory, cfg in configs.items()
-    ]
+    runs = []
+    for directory, cfg in configs.items():
+        state = _state(directory)
+        to_do = cfg.force or state != "finished"
+        runs.append(Planned(directory, state, estimate(cfg, earlier), to_do))
+    return runs
 
 
 def _state(directory: Path) -> str:
@@ -165,17 +168,16 @@ def print_plan(arguments: Sequence[str]) -> None:
     from rich.text import Text
 
     runs = plan(arguments)
-    force = "force=true" in arguments
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("state", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("run", overflow="fold")
     for run in runs:
-        shown = "" if run.state == "finished" and not force else duration(run.seconds)
+        shown = duration(run.seconds) if run.to_do else ""
         table.add_row(run.state, shown, Text(clean(run.directory)))
     console.print(table)
-    left = [run for run in runs if force or run.state != "finished"]
+    left = [run for run in runs if run.to_do]
     known = [run.seconds for run in left if run.seconds is not None]
     words = f"{len(runs)} runs, {len(runs) - len(left)} finished, {len(left)} to do"
     if known:

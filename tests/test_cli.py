@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -115,7 +116,19 @@ def test_a_sweep_runs_every_combination(cli, tmp_path):
         (["method.lr=${nothing}"], "nothing"),
         (["method.lr="], "method.lr="),
         (["model.hidden=[0]"], "model.hidden"),
-        (["seed=1", "=3"], "must be a string"),
+        (["seed=1", "=3"], "=3: is neither GROUP=CHOICE nor KEY=VALUE"),
+        (["gem"], "gem: is neither GROUP=CHOICE nor KEY=VALUE"),
+        ([""], "'': is neither"),
+        (["device=3"], "must be a string"),
+        (["device={a:1}"], "device: takes one of auto, cpu, cuda; single options are set by"),
+        (["device=ünï"], """quote a value with special characters: 'device="ünï"'"""),
+        (["method.lr=½"], """'method.lr="½"'"""),
+        (["outputs=~/x"], """'outputs="~/x"'"""),
+        (["seed=1,"], "seed=1,: cannot be read"),
+        (["seed=range(a)"], "seed=range(a): TypeError"),
+        (["--foo"], "--foo: no such flag"),
+        (["--multirn"], "did you mean '--multirun'?"),
+        (["--cfg", "jobs"], "invalid choice: 'jobs'"),
     ],
 )
 def test_a_mistake_is_one_clear_line(inline, tmp_path, arguments, sentence):
@@ -124,6 +137,30 @@ def test_a_mistake_is_one_clear_line(inline, tmp_path, arguments, sentence):
     assert sentence in stderr
     assert stderr.count("\n") == 1
     assert not (tmp_path / "outputs").exists()
+
+
+def test_a_value_quoted_as_the_sentence_says(inline):
+    _, _, error = inline("outputs=~/it's")
+    (word,) = shlex.split(error.partition("characters: ")[2])
+    code, out, error = inline(word, "--cfg", "job", "--package", "outputs")
+    assert code == 0, error
+    assert "~/it's" in out
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("doctr", "doctor"), ("reprot", "report"), ("reprodce", "reproduce")]
+)
+def test_a_misspelt_command_is_one_clear_line(inline, word, meant):
+    code, _, error = inline(word, "--list")
+    assert code == 2
+    assert f"{word}: no such command; did you mean '{meant}'?" in error
+    assert error.count("\n") == 1
+
+
+def test_flags_and_overrides_in_any_order(inline):
+    code, out, error = inline("method=gem", "--cfg", "job", "--resolve", "method.lr=0.2")
+    assert code == 0, error
+    assert yaml.safe_load(out)["method"]["lr"] == 0.2
 
 
 def test_a_mistake_ends_the_process_without_traceback(cli):
@@ -167,6 +204,13 @@ def test_an_option_that_some_method_of_a_sweep_lacks_is_told(cli, tmp_path):
     assert done.returncode == 2
     assert "not every method of this sweep has this option" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_sweep_over_nothing_is_told(inline, tmp_path):
+    code, _, error = inline("-m", "method=single", "seed=range(0)", *SHORT)
+    assert code == 2
+    assert error == "cl-bench: the sweep has no runs: one of its lists or ranges is empty\n"
+    assert not (tmp_path / "outputs" / ".sweeps").exists()
 
 
 def test_a_failure_in_a_sweep_leaves_its_siblings(cli, tmp_path):
@@ -244,11 +288,12 @@ def test_ls_says_what_there_is(cli):
     assert "choose from methods" in wrong.stderr
 
 
-def test_help_shows_groups_and_examples(cli):
-    done = cli("--help")
-    assert done.returncode == 0
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["method=gem", "-h"], ["show", "-h"]])
+def test_help_shows_groups_and_examples(inline, words):
+    code, out, _ = inline(*words)
+    assert code == 0
     for word in ("method: ", "gem", "cl-bench -m method=single,gem", "memory.size", "-sc install"):
-        assert word in done.stdout
+        assert word in out
 
 
 def test_cfg_shows_what_would_run(cli, tmp_path):

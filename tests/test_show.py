@@ -70,6 +70,10 @@ def test_mistakes_are_one_line(tmp_path, capsys):
         (["dataset=digits_splt"], "did you mean 'digits_split'?"),
         (["dataset=digits_split", "dataset.taks=3"], "did you mean 'tasks'?"),
         (["dataset=digits_split", "dataset.tasks=3"], "does not divide"),
+        (["device=3"], "must be a string"),
+        (["dataset=ü"], "quote a value"),
+        (["dataset.path=${nothing}"], "nothing"),
+        (["=3"], "takes GROUP=CHOICE and KEY=VALUE only"),
         (["-m"], "takes GROUP=CHOICE and KEY=VALUE only"),
     ):
         code, printed = show(tmp_path, capsys, *arguments)

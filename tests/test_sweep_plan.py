@@ -28,7 +28,8 @@ def test_finished_to_do_and_an_estimate(inline, tmp_path):
     assert len(re.findall(r"to do +\? +outputs/er-", out)) == 2  # no run of this method to judge by
     assert "4 runs, 1 finished, 3 to do: about" in out
     assert "no earlier run to judge 2 of them by" in out
-    assert "4 to do" in inline(*words, "force=true")[1]
+    for word in ("force=true", "force=True"):
+        assert "4 to do" in inline(*words, word)[1]
 
 
 def test_longer_runs_take_longer(inline, tmp_path, monkeypatch):
@@ -42,8 +43,14 @@ def test_longer_runs_take_longer(inline, tmp_path, monkeypatch):
 
 
 def test_nothing_is_run(inline, tmp_path):
-    assert inline("method=single", *SHORT, "--dry-run")[0] == 0
+    assert inline("method=single", *SHORT, "-q", "--dry-run")[0] == 0
     assert not (tmp_path / "outputs").exists()
+
+
+def test_a_sweep_with_a_launcher_is_planned_without_a_warning(cli):
+    done = cli("-m", "seed=0,1", *SHORT, "hydra/launcher=joblib", "--dry-run")
+    assert "2 to do" in done.stdout
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -55,6 +62,10 @@ def test_nothing_is_run(inline, tmp_path):
         (["-m", "seed=interval(0,1)"], "only lists and ranges"),
         (["-m", "seed=-1,2"], "greater than or equal to 0"),
         (["-m", "seed=1,,2"], "seed"),
+        (["-m", "seed=range(0)"], "the sweep has no runs"),
+        (["-m", "method=single,gem", "memory.sie=3"], "did you mean 'size'?"),
+        (["device=3"], "must be a string"),
+        (["=3"], "=3: is neither"),
     ],
 )
 def test_a_mistake_is_one_line(inline, words, sentence):

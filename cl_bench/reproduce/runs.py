@@ -56,29 +56,25 @@ def wanted(
     recipes: Sequence[Named], overrides: Sequence[str], seeds: int | None = None
 ) -> list[Wanted]:
     """Every run of the recipes, ``seeds`` of each where that is less than the recipe's own."""
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
 
+    from cl_bench.composition import compose
     from cl_bench.job import checked
-    from cl_bench.listing import conf_dir
 
     settings = [word for word in overrides if not word.startswith("hydra")]
     found = []
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(conf_dir().absolute()), version_base="1.3"):
-        for named in recipes:
-            composed = compose("config", [f"+paper={named.name}", *settings])
-            recipe = named.recipe
-            for seed in range(recipe.seeds if seeds is None else min(seeds, recipe.seeds)):
-                for order in recipe.orders or [None]:
-                    one = composed.copy()  # to compose takes much longer
-                    OmegaConf.update(one, "seed", seed)
-                    if order is not None:
-                        OmegaConf.update(one, "dataset.order", order)
-                    cfg = checked(one)
-                    directory = Path(cfg.outputs).expanduser() / cfg.directory_name()
-                    found.append(Wanted(named, seed, order, directory, cfg.force))
+    for named in recipes:
+        composed = compose([f"+paper={named.name}", *settings])
+        recipe = named.recipe
+        for seed in range(recipe.seeds if seeds is None else min(seeds, recipe.seeds)):
+            for order in recipe.orders or [None]:
+                one = composed.copy()  # to compose takes much longer
+                OmegaConf.update(one, "seed", seed)
+                if order is not None:
+                    OmegaConf.update(one, "dataset.order", order)
+                cfg = checked(one)
+                directory = Path(cfg.outputs).expanduser() / cfg.directory_name()
+                found.append(Wanted(named, seed, order, directory, cfg.force))
     return found
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from cl_bench.listing import conf_dir
 
+# where the folder of groups is asked for
+MODULES = ("cl_bench.listing", "cl_bench.cli", "cl_bench.composition", "cl_bench.reproduce.recipe")
 RECIPE = "tiny2020/digits_single"
 YAML = """
 # @package _global_
@@ -35,7 +37,7 @@ def finished(tmp_path, inline, monkeypatch):
     shutil.copytree(conf_dir(), conf)
     (conf / "paper" / "tiny2020").mkdir()
     (conf / "paper" / f"{RECIPE}.yaml").write_text(YAML)
-    for module in ("cl_bench.listing", "cl_bench.cli", "cl_bench.reproduce.recipe"):
+    for module in MODULES:
         monkeypatch.setattr(f"{module}.conf_dir", lambda: conf)
     code, out, err = inline(
         *("reproduce", RECIPE, "--seeds", "2", "--write", "results", "device=cpu", "plots=false")
