@@ -140,6 +140,4 @@ def _compose_and_run(arguments: list[str]) -> int:
         return Sweep.current.conclude(stopped=error)
     if Sweep.current is not None:
         return Sweep.current.conclude()
-    for outcome in outcomes:
-        show(outcome)
-    return max((outcome.code for outcome in outcomes), default=0)
+    return max((show(outcome).code for outcome in outcomes), default=0)

@@ -7,7 +7,7 @@ import json
 import shutil
 import sys
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from cl_bench.composition import hush_hydra
-from cl_bench.errors import UsageError
+from cl_bench.errors import RunError, UsageError
 from cl_bench.job import Outcome, this_process
 
 # launcher -> (the module that makes it known to Hydra, the extra that brings it)
@@ -76,8 +76,7 @@ class Sweep(Callback):
         number, outcome = config.hydra.job.num, job_return.return_value
         overrides = " ".join(config.hydra.overrides.task)
         if this_process() == self.process:
-            self.outcomes[number] = overrides, outcome
-            show(outcome)
+            self.outcomes[number] = overrides, show(outcome)
             return
         from cl_bench.files import write_json
 
@@ -95,9 +94,10 @@ class Sweep(Callback):
             overrides, values = json.loads(path.read_text())
             outcomes[int(path.stem)] = overrides, Outcome(**values)
             path.unlink()
-        ordered = [outcomes[number] for number in sorted(outcomes)]
         for number in sorted(outcomes.keys() - self.outcomes.keys()):
-            show(outcomes[number][1])
+            overrides, outcome = outcomes[number]
+            outcomes[number] = overrides, show(outcome)
+        ordered = [outcomes[number] for number in sorted(outcomes)]
         failures = [(overrides, outcome) for overrides, outcome in ordered if outcome.failed]
         if failures:
             print(f"cl-bench: {len(failures)} of {len(ordered)} runs failed:", file=sys.stderr)
@@ -123,11 +123,18 @@ class Sweep(Callback):
         return 0
 
 
-def show(outcome: Outcome) -> None:
-    """The tables of a finished run, or the sentence of a failed one."""
-    if outcome.failed:
-        print(f"cl-bench: {outcome.message}", file=sys.stderr)
-    elif outcome.state == "finished":
+def show(outcome: Outcome) -> Outcome:
+    """The tables of a finished run, or the sentence of a failed one.
+
+    Returns the outcome, which is a failure too if there are no tables that can be read.
+    """
+    if outcome.state == "finished":
         from cl_bench.results.tables import print_run
 
-        print_run(Path(outcome.directory), outcome.quiet)
+        try:
+            print_run(Path(outcome.directory), outcome.quiet)
+        except RunError as error:
+            outcome = replace(outcome, state="failed", message=str(error), code=1)
+    if outcome.failed:
+        print(f"cl-bench: {outcome.message}", file=sys.stderr)
+    return outcome

@@ -99,6 +99,20 @@ def test_a_good_sweep_leaves_its_runs_alone(inline, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"outputs"}
 
 
+@pytest.mark.parametrize("launcher", [(), ("hydra/launcher=joblib", "hydra.launcher.n_jobs=1")])
+def test_a_finished_run_that_cannot_be_read_is_listed(cli, tmp_path, launcher):
+    words = [word for word in TINY if word != "-q"]
+    assert cli("-m", "method=single", "seed=0,1,2", *words).returncode == 0
+    (damaged,) = tmp_path.glob("outputs/*-seed0-*")
+    (damaged / "accuracy.csv").unlink()
+    done = cli("-m", "method=single", "seed=0,1,2", *launcher, *words)
+    assert done.returncode == 1
+    assert "Warning" not in done.stderr
+    assert "cl-bench: 1 of 3 runs failed:\n" in done.stderr
+    assert f"  {damaged.name}: failed: outputs/{damaged.name} cannot be read (" in done.stderr
+    assert done.stdout.count("\noutputs/") == 2  # the others are shown
+
+
 def test_the_same_run_twice_in_a_sweep_is_done_once(cli, tmp_path):
     # without a memory its size means nothing: three jobs, one run
     done = cli("-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "method=single",
