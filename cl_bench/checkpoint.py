@@ -140,10 +140,11 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
 
-def stamp(identity: dict[str, Any]) -> dict[str, Any]:
+def stamp(identity: dict[str, Any], data_sha256: str) -> dict[str, Any]:
     """What a checkpoint must share with the run that continues it, as plain JSON values."""
     return {
         "configuration": json.loads(json.dumps(identity)),
+        "dataset": data_sha256,
         "version of cl-bench": code_sha256(),
         "version of torch": torch.__version__,
     }

@@ -102,7 +102,7 @@ def _run(run: Run, record: RunRecord, began: float, show_bar: bool) -> None:
     checkpoint = Checkpoint(
         record.directory,
         run.cfg.checkpoint,
-        stamp(run.cfg.identity()),
+        stamp(run.cfg.identity(), run.stream.data.sha256),
         {"device": run.device.type, "threads": torch.get_num_threads()},
     )
     if run.cfg.force:

@@ -9,9 +9,10 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from cut_runs import interrupted, result, state
+from cut_runs import cut_off, interrupted, result, state
 from small_runs import config_of, small
 
 from cl_bench import checkpoint, files, signals
@@ -101,6 +102,33 @@ def test_a_checkpoint_that_cannot_be_used_is_set_aside(tmp_path, monkeypatch, ch
     assert "checkpoint.safetensors.unusable1 and the run starts over" in warning
     aside = tmp_path / "run" / "checkpoint.safetensors.unusable1"
     assert aside.is_symlink() or aside.is_file()
+
+
+def test_a_checkpoint_of_other_data_is_set_aside(inline, tmp_path, monkeypatch):
+    words = [
+        "method=single", "dataset=npz", "dataset.path=own.npz", "dataset.tasks=2",
+        "model.hidden=[4]", "plots=false", "device.threads=1",
+        "checkpoint.every=0",
+    ]  # fmt: skip
+    save_arrays(tmp_path / "own.npz", 0)
+    with monkeypatch.context() as patch:
+        cut_off(patch, 2)
+        assert inline(*words)[0] == 130
+    save_arrays(tmp_path / "own.npz", 1)
+    code, out, err = inline(*words)
+    assert code == 0, err
+    assert "it belongs to another dataset; it is set aside" in err
+    continued = tmp_path / out.splitlines()[-1]
+    fresh = tmp_path / inline(*words, "outputs=fresh")[1].splitlines()[-1]
+    assert result(continued) == result(fresh)
+
+
+def save_arrays(path: Path, seed: int) -> None:
+    """Random images of 4 classes."""
+    draw = np.random.default_rng(seed)
+    images = draw.integers(0, 256, (60, 3, 3), dtype=np.uint8)
+    labels = np.arange(60) % 4
+    np.savez(path, x_train=images, y_train=labels, x_test=images, y_test=labels)
 
 
 def test_a_checkpoint_costs_at_most_two_percent(tmp_path, monkeypatch):
