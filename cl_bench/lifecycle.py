@@ -33,7 +33,8 @@ def execute(cfg: RunConfig, directory: Path, show_bar: bool, sweep: str | None =
     """Carry out the run, or the rest of it, and leave its record in ``directory``.
 
     ``sweep`` names the sweep that it is a part of; there, a run that cannot even begin leaves the
-    reason in its directory, so that a table of the sweep can tell it.
+    reason in its directory, so that a table of the sweep can tell it. A finished run stays as it
+    is until one begins in its place.
     """
     began = time.perf_counter()
     record = RunRecord(directory, sweep)
@@ -42,8 +43,9 @@ def execute(cfg: RunConfig, directory: Path, show_bar: bool, sweep: str | None =
     except (UsageError, RunError) as error:
         if sweep is not None:
             with record.writing():
-                record.start(cfg.model_dump(mode="json"))
-                record.mark("failed", str(error))
+                if not record.finished:
+                    record.start(cfg.model_dump(mode="json"))
+                    record.mark("failed", str(error))
         raise
     with record.writing():
         if record.finished and not cfg.force:  # by another process, since this one began

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import DIGITS, environment
 
 from cl_bench import sweep
@@ -97,6 +98,17 @@ def test_a_good_sweep_leaves_its_runs_alone(inline, tmp_path):
     names = {Path(line).name for line in out.splitlines()}
     assert {path.name for path in (tmp_path / "outputs").iterdir()} == names
     assert {path.name for path in tmp_path.iterdir()} == {"outputs"}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a device that is not there")
+def test_a_run_that_cannot_begin_again_leaves_the_finished_one(inline, tmp_path):
+    assert inline("method=single", *TINY)[0] == 0
+    (directory,) = tmp_path.glob("outputs/*")
+    before = {path.name: path.read_bytes() for path in directory.iterdir()}
+    code, _, err = inline("-m", "method=single", "seed=0", *TINY, "device=cuda", "force=true")
+    assert code == 1
+    assert "1 of 1 runs failed" in err
+    assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
 
 
 @pytest.mark.parametrize("launcher", [(), ("hydra/launcher=joblib", "hydra.launcher.n_jobs=1")])
