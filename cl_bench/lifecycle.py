@@ -39,14 +39,20 @@ def execute(cfg: RunConfig, directory: Path, show_bar: bool, sweep: str | None =
     began = time.perf_counter()
     record = RunRecord(directory, sweep)
     try:
-        run = prepare(cfg)
-    except (UsageError, RunError) as error:
+        with interrupts_kept():
+            run = prepare(cfg)
+    except (UsageError, RunError, OSError) as error:
         if sweep is not None:
             with record.writing():
                 if not record.finished:
                     record.start(cfg.model_dump(mode="json"))
                     record.mark("failed", str(error))
         raise
+    except Exception:  # a defect, or sizes for which there is no memory: as while it learns
+        with record.writing(), _log_file(directory / "run.log", "a"), _failures_told(record):
+            if not record.finished:
+                record.start(cfg.model_dump(mode="json"))
+            raise
     with record.writing():
         if record.finished and not cfg.force:  # by another process, since this one began
             log.warning("%s", record.finished_already())
@@ -69,7 +75,7 @@ def _failures_told(record: RunRecord) -> Iterator[None]:
             message = str(error)
             raise
         except Exception as error:  # a defect: the traceback belongs in the log, not on a terminal
-            message = f"unexpected {type(error).__name__}: {error}"
+            message = f"unexpected {type(error).__name__}: {error}".splitlines()[0]
             told = f"{message}; the traceback is in {record.directory / 'run.log'}"
             log.debug("the run failed", exc_info=True)
             raise RunError(told) from error

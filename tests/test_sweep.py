@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -98,6 +99,23 @@ def test_a_good_sweep_leaves_its_runs_alone(inline, tmp_path):
     names = {Path(line).name for line in out.splitlines()}
     assert {path.name for path in (tmp_path / "outputs").iterdir()} == names
     assert {path.name for path in tmp_path.iterdir()} == {"outputs"}
+
+
+@pytest.mark.parametrize("sweep", [(), ("-m",)])
+@pytest.mark.parametrize("size", ["9" * 15, "9" * 26])
+def test_a_size_for_which_there_is_no_memory_is_one_sentence(inline, tmp_path, sweep, size):
+    sizes = f"{size},20" if sweep else size
+    code, out, err = inline(*sweep, "method=er", f"memory.size={sizes}", *TINY)
+    assert code == 1
+    assert len(out.splitlines()) == len(sweep)  # the sibling finishes
+    assert "Traceback" not in err
+    assert "launcher stopped" not in err
+    (directory,) = tmp_path.glob(f"outputs/*{size}-*")
+    told = f"Error: .*; the traceback is in outputs/{directory.name}/run.log\n"
+    assert re.match(f"cl-bench: unexpected [A-Z][a-z]+{told}", err)
+    assert err.count("\n") == (3 if sweep else 1)
+    assert "Traceback" in (directory / "run.log").read_text()
+    assert results(tmp_path / "outputs")[directory.name] == ("failed", None)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a device that is not there")
