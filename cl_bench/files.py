@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+PARTIAL = ".partial"  # the end of a temporary name
+
 
 def write_atomic(path: Path, content: bytes | str) -> None:
     """Write to a temporary name beside ``path``, flush to the disk, rename.
@@ -15,9 +17,10 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     A reader sees the old file or the new one, never a part; on an error the old one stays.
     """
     data = content.encode() if isinstance(content, str) else content
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
+    temporary = None
     try:
+        handle, name = tempfile.mkstemp(PARTIAL, f".{path.name}.", path.parent)
+        temporary = Path(name)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
@@ -25,10 +28,17 @@ def write_atomic(path: Path, content: bytes | str) -> None:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except BaseException as error:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             error.filename = str(path)  # a full disk does not say where
         raise
+
+
+def remove_partial(directory: Path) -> None:
+    """Delete what a process left that was killed while it wrote a file of ``directory``."""
+    for path in directory.glob(f".*{PARTIAL}"):
+        path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -3,9 +3,12 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from conftest import environment
 from small_runs import small
 
 from cl_bench import files
@@ -153,6 +156,25 @@ def test_runs_that_forgot_are_no_seeds_of_those_that_did_not(inline, tmp_path, f
     code, out, _ = inline("report", ".", "--out", "r.html")
     assert code == 0
     assert "classes 2-3" in (tmp_path / "r.html").read_text()
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from cl_bench.files import write_atomic
+Path.replace = lambda *paths: os._exit(9)
+path = Path(sys.argv[1])
+write_atomic(path, path.read_bytes())
+"""
+
+
+def test_what_a_killed_process_was_writing_goes_too(inline, finished):
+    checkpoint = finished / "checkpoint.safetensors"  # holds the parameters of all tasks
+    subprocess.run([sys.executable, "-c", KILLED, str(checkpoint)], env=environment())
+    (left,) = finished.glob(".checkpoint*")
+    assert left.read_bytes() == checkpoint.read_bytes()
+    assert inline("forget", "run", "task=3")[0] == 0
+    assert not left.exists()
 
 
 class Cut(OSError):

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cl_bench.errors import RunError
-from cl_bench.files import write_atomic, write_json
+from cl_bench.files import remove_partial, write_atomic, write_json
 from cl_bench.results.forgotten import FILE as FORGOTTEN
 from cl_bench.results.forgotten import read_forgotten
 from cl_bench.results.scan import Damaged, clean, read_json, read_text
@@ -71,7 +71,8 @@ class RunRecord:
     def writing(self) -> Iterator[None]:
         """Make the directory and hold it for this process; :class:`Busy` if another one has it.
 
-        The lock goes with the process, however it ends.
+        What a killed process wrote only in part is removed. The lock goes with the process,
+        however it ends.
         """
         import filelock
 
@@ -89,6 +90,7 @@ class RunRecord:
         except filelock.Timeout:
             raise self._busy() from None
         try:
+            remove_partial(self.directory)  # nobody else writes here now
             yield
         finally:
             lock.release()
