@@ -104,7 +104,8 @@ class Checkpoint:
         return state, course
 
     def due(self, task_ended: bool) -> bool:
-        """Whether to save now: at a task's end or after ``every`` seconds, at 2% of the time."""
+        """Whether to save now: at 2% of the time after ``every`` seconds or at a task's end, which
+        is both its last batch and its evaluation."""
         waited = time.perf_counter() - self._last
         return self.settings.every == 0 or (
             (task_ended or waited >= self.settings.every) and waited >= SHARE * self._cost

@@ -202,13 +202,16 @@ def _observe(
 ) -> None:
     """The batches of a task, from where the course stands; interrupts come between two of them."""
     earlier, done = course.seconds, sum(map(run.stream.batches, run.stream.tasks[: task.index]))
+    count = run.stream.batches(task)
     with deferred() as interrupt:
         for x, y in run.stream.train_batches(task, course.batch):
             run.method.observe(x, y, task)
             course.batch += 1
             progress.batch(done + course.batch)
             told = interrupt.made or interrupt.waiting
-            if checkpoint is not None and (told or checkpoint.due(task_ended=False)):
+            # after the last batch too: the method's end of the task and the evaluation can be
+            # long, and an interrupt in them must not cost the batches
+            if checkpoint is not None and (told or checkpoint.due(course.batch == count)):
                 course.seconds = earlier + seconds()
                 checkpoint.save(run.method.state_dict(), course)
             interrupt.pass_on()

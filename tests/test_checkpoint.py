@@ -15,7 +15,7 @@ import torch
 from cut_runs import cut_off, interrupted, result, state
 from small_runs import config_of, small
 
-from cl_bench import checkpoint, files, signals
+from cl_bench import checkpoint, files, runner, signals
 from cl_bench.checkpoint import Checkpoint, Course
 from cl_bench.config import CheckpointSettings
 from cl_bench.lifecycle import execute
@@ -151,6 +151,27 @@ def test_a_checkpoint_costs_at_most_two_percent(tmp_path, monkeypatch):
     now[0] = 5 + 151
     assert kept.due(task_ended=True)
     assert kept.due(task_ended=False)  # more than 60 s
+
+
+def test_an_interrupt_in_an_evaluation_does_not_cost_the_batches(inline, tmp_path, monkeypatch):
+    words = [*small("single"), "checkpoint.every=3600"]
+    whole = tmp_path / inline(*words, "outputs=whole")[1].splitlines()[-1]
+    evaluate, left = runner.evaluate, [2]  # the untrained network, after task 1
+
+    def terminated(run):
+        left[0] -= 1
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return evaluate(run)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "FIRST_COST", 0.0)  # all batches of a task are worth one
+        patch.setattr(runner, "evaluate", terminated)
+        assert inline(*words)[0] == 130
+    code, out, err = inline(*words, "quiet=false")
+    assert code == 0, err
+    assert "continued after task 0/3 and 6 batches" in err
+    assert result(tmp_path / out.splitlines()[-1]) == result(whole)
 
 
 def test_a_checkpoint_that_cannot_be_written_costs_a_warning(tmp_path, monkeypatch, caplog):
