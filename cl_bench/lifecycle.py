@@ -118,15 +118,15 @@ def _run(run: Run, record: RunRecord, began: float, show_bar: bool) -> None:
     run, course = _take_up(run, checkpoint)
     course = course.continued(began)
     batches = sum(map(run.stream.batches, run.stream.tasks))
-    with (
-        _tracked(run, record.directory),
-        Progress(len(run.stream.tasks), batches, show_bar) as progress,
-    ):
-        if (learned := len(course.rows) - 1) > 0:
-            seconds = [row["seconds_train"] + row["seconds_eval"] for row in course.timings[1:]]
-            progress.resume(seconds, sum(course.rows[-1][:learned]) / learned)
-        learn(run, progress, checkpoint, course)
-    _record(run, course, record)
+    with _tracked(run, record.directory):
+        with Progress(len(run.stream.tasks), batches, show_bar) as progress:
+            if (learned := len(course.rows) - 1) > 0:
+                seconds = [row["seconds_train"] + row["seconds_eval"] for row in course.timings[1:]]
+                progress.resume(seconds, sum(course.rows[-1][:learned]) / learned)
+            learn(run, progress, checkpoint, course)
+        values = _record(run, course, record)
+    run.tracker.end("finished", values)
+    log.info("finished in %.1f s: ACC %.4f", values["seconds_total"], values["acc"])
     if not run.cfg.checkpoint.keep:
         checkpoint.remove()
 
@@ -154,7 +154,8 @@ def _take_up(run: Run, checkpoint: Checkpoint) -> tuple[Run, Course]:
     return run, course
 
 
-def _record(run: Run, course: Course, record: RunRecord) -> None:
+def _record(run: Run, course: Course, record: RunRecord) -> dict[str, Any]:
+    """Write the results of a run that has learned all its tasks; returns its metrics."""
     stream, method, matrix = run.stream, run.method, np.array(course.rows)
     facts = environment.describe(_device_name(run.device), torch.get_num_threads())
     facts["sessions"] = course.sessions
@@ -184,8 +185,7 @@ def _record(run: Run, course: Course, record: RunRecord) -> None:
     write_state(record.directory / MODEL, method.state_dict(), {})
     describe(record.directory, run.cfg)
     record.mark("finished")
-    run.tracker.end("finished", values)
-    log.info("finished in %.1f s: ACC %.4f", values["seconds_total"], values["acc"])
+    return values
 
 
 def describe(directory: Path, cfg: RunConfig) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from conftest import DIGITS
 
-from cl_bench.trackers.base import flat, numbers, scalars
+from cl_bench.results.record import RunRecord
+from cl_bench.trackers.base import Tracker, flat, numbers, scalars
 
 SHORT = (
     "method=single", "method.lr=0.1", DIGITS, "dataset.tasks=3", "dataset.samples_per_task=60",
@@ -67,6 +68,21 @@ def test_a_diverged_run_is_closed(inline, tmp_path):
     assert code == 1
     assert "lower method.lr" in error
     assert list(tmp_path.glob("outputs/*/tensorboard/*"))
+
+
+@pytest.mark.parametrize(("full", "state"), [(True, "failed"), (False, "finished")])
+def test_the_end_is_told_once_also_when_results_cannot_be_written(inline, monkeypatch, full, state):
+    def no_space(*arguments):
+        raise OSError(28, "No space left on device")
+
+    told = []
+    monkeypatch.setattr(Tracker, "begin", lambda self, *arguments: told.append("begin"))
+    monkeypatch.setattr(Tracker, "end", lambda self, state, metrics: told.append(state))
+    if full:
+        monkeypatch.setattr(RunRecord, "write", no_space)
+    code, _, error = inline(*SHORT)
+    assert code == int(full), error
+    assert told == ["begin", state]
 
 
 @pytest.mark.parametrize(
