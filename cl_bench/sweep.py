@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from cl_bench.composition import hush_hydra
 from cl_bench.errors import RunError, UsageError
@@ -26,6 +26,11 @@ LAUNCHERS = {
     "submitit_slurm": ("hydra_plugins.hydra_submitit_launcher", "submitit"),
     "ray": ("hydra_plugins.hydra_ray_launcher", "ray"),
 }
+
+# conf/config.yaml: a sweep's folder lies in ``outputs``, which may begin with ~ as for the runs
+OmegaConf.register_new_resolver(
+    "home", lambda path: str(Path(str(path)).expanduser()), replace=True
+)
 
 
 def check_launcher(arguments: list[str]) -> None:

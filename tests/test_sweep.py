@@ -101,6 +101,15 @@ def test_a_good_sweep_leaves_its_runs_alone(inline, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"outputs"}
 
 
+@pytest.mark.parametrize("launcher", [(), ("hydra/launcher=joblib", "hydra.launcher.n_jobs=1")])
+def test_home_is_where_a_sweep_goes_too(inline, tmp_path, monkeypatch, launcher):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    code, _, err = inline("-m", "method=single", "seed=0", *TINY, "outputs='~/x'", *launcher)
+    assert code == 0, err
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+    assert len(list(tmp_path.glob("home/x/*"))) == 1
+
+
 @pytest.mark.parametrize("sweep", [(), ("-m",)])
 @pytest.mark.parametrize("size", ["9" * 15, "9" * 26])
 def test_a_size_for_which_there_is_no_memory_is_one_sentence(inline, tmp_path, sweep, size):
