@@ -10,9 +10,10 @@ import difflib
 import hashlib
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from cl_bench.errors import UsageError
 
@@ -71,6 +72,15 @@ class RunConfig(Settings):
     tracker: dict[str, Any] = {"name": "none"}
     # what a paper reports for this run (+paper=...); says nothing about how it is done
     recipe: dict[str, Any] | None = None
+
+    @field_validator("outputs")
+    @classmethod
+    def _has_a_home(cls, value: str) -> str:
+        try:
+            Path(value).expanduser()
+        except RuntimeError:
+            raise ValueError("there is no such home directory") from None
+        return value
 
     def identity(self) -> dict[str, Any]:
         """The part that determines the run's result."""

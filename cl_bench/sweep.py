@@ -27,10 +27,16 @@ LAUNCHERS = {
     "ray": ("hydra_plugins.hydra_ray_launcher", "ray"),
 }
 
-# conf/config.yaml: a sweep's folder lies in ``outputs``, which may begin with ~ as for the runs
-OmegaConf.register_new_resolver(
-    "home", lambda path: str(Path(str(path)).expanduser()), replace=True
-)
+
+def _home(path: Any) -> str:
+    """For conf/config.yaml: a sweep's folder lies in ``outputs``, which may begin with ~."""
+    try:
+        return str(Path(str(path)).expanduser())
+    except RuntimeError:  # no such user; the check of the runs' configs says so
+        return str(path)
+
+
+OmegaConf.register_new_resolver("home", _home, replace=True)
 
 
 def check_launcher(arguments: list[str]) -> None:

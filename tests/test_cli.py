@@ -112,6 +112,7 @@ def test_a_sweep_runs_every_combination(cli, tmp_path):
         (["model=lenet", "model.hidden=[0]"], "model.hidden"),
         (["memory.size=2", "dataset.tasks=3"], "less than one sample for each of 3 tasks"),
         (["dataset.samples_per_task=5000"], "has only 1498 training samples"),
+        (['outputs="~nobody-of-that-name/x"'], "there is no such home directory"),
         (["seed=-1"], "seed=-1: should be greater than or equal to 0"),
         (["method.lr=${nothing}"], "nothing"),
         (["method.lr="], "method.lr="),
