@@ -148,7 +148,7 @@ def test_a_finished_run_that_cannot_be_read_is_listed(cli, tmp_path, launcher):
     assert done.returncode == 1
     assert "Warning" not in done.stderr
     assert "cl-bench: 1 of 3 runs failed:\n" in done.stderr
-    assert f"  {damaged.name}: failed: outputs/{damaged.name} cannot be read (" in done.stderr
+    assert f"failed: outputs/{damaged.name}: accuracy.csv is missing; run it" in done.stderr
     assert done.stdout.count("\noutputs/") == 2  # the others are shown
 
 
