@@ -46,7 +46,16 @@ def code_state() -> dict[str, Any] | None:
 
 
 def peak_rss_bytes() -> int:
-    """The largest resident set size of this process so far, in bytes."""
+    """The largest resident set size of this process so far, in bytes.
+
+    ``ru_maxrss`` is the last resort: on Linux a process inherits it from its parent through exec.
+    """
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
