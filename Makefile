@@ -34,7 +34,7 @@ test-cluster: $(VENV)/.dev ## the tests that start a cluster of their own: Ray a
 	test -e .cluster-venv/.ray || $(MAKE) --no-print-directory VENV=.cluster-venv .cluster-venv/.torch
 	test -e .cluster-venv/.ray || .cluster-venv/bin/python -m pip --disable-pip-version-check --quiet install -e '.[ray]' pytest
 	@touch .cluster-venv/.ray
-	.cluster-venv/bin/python -m pytest -m cluster tests/test_sweep.py
+	.cluster-venv/bin/python -m pytest -m cluster tests/sweep
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && ! command -v slurmctld > /dev/null; then \
 	  tests/cluster/slurm.sh install; \
 	fi
@@ -54,7 +54,7 @@ lint: $(VENV)/.dev ## check style and formatting
 format: $(VENV)/.dev ## format the code
 	$(BIN)/ruff check --fix --exit-zero . && $(BIN)/ruff format .
 
-BENCHMARKS := startup job chain transforms step_time sweep
+BENCHMARKS := startup job inner_loop transforms step_time sweep
 bench: $(VENV)/.dev ## measure speed against the machine's own matrix products (about 6 minutes)
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python bench/$$name.py || exit 1; done
 

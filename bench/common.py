@@ -15,9 +15,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 def compose(*overrides: str):
     """The checked config of a command line."""
-    from cl_bench import composition, job
+    from cl_bench.config.compose import compose as composed
+    from cl_bench.run import job
 
-    return job.checked(composition.compose(overrides))
+    return job.checked(composed(overrides))
 
 
 def median_seconds(work: Callable[[], object], repeats: int = 9) -> float:

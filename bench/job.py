@@ -31,8 +31,8 @@ def multiply_adds(run) -> float:
 
 
 def whole_job(repeats: int) -> None:
-    from cl_bench.lifecycle import execute
-    from cl_bench.runner import prepare
+    from cl_bench.run.build import prepare
+    from cl_bench.run.execute import execute
 
     cfg = compose("method=gem", "dataset=mnist_permutations", "device=cpu")
     work = multiply_adds(prepare(cfg))
@@ -57,7 +57,7 @@ def against_plain_loop() -> None:
     """The same 20 x 100 samples, step by step in turn, by cl-bench and by a plain autograd loop."""
     import torch
 
-    from cl_bench.runner import prepare
+    from cl_bench.run.build import prepare
 
     cfg = compose("method=gem", "dataset=mnist_permutations", "device=cpu",
                   "dataset.samples_per_task=100", "memory.size=2000")  # fmt: skip

@@ -16,11 +16,11 @@ from itertools import islice
 
 import torch
 
-from cl_bench.composition import compose
+from cl_bench.config.choices import choices
+from cl_bench.config.compose import compose
 from cl_bench.errors import UsageError
-from cl_bench.job import checked
-from cl_bench.listing import choices
-from cl_bench.runner import Run, prepare
+from cl_bench.run.build import Run, prepare
+from cl_bench.run.job import checked
 
 WARM, TIMED = 5, 30  # batches per task
 SHOWN = (1, 2, 5, 10, 20)  # tasks

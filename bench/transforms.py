@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cl_bench.streams.base import Transform
+from cl_bench.streams.quarter_turns import TURNS, Turned
 from cl_bench.streams.split import Split
+from cl_bench.streams.task import Transform
 from cl_bench.streams.transforms import (
     Blend,
     Gather,
@@ -27,7 +28,6 @@ from cl_bench.streams.transforms import (
     nearest_rotation,
     to_unit,
 )
-from cl_bench.streams.turned_split import TURNS, Turned
 
 ROUNDS = 40
 IMAGES, BLOCK = 10_000, 2000

@@ -1,5 +1,5 @@
 import sys
 
-from cl_bench.cli import main
+from cl_bench.cli.main import main
 
 sys.exit(main())

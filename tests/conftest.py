@@ -55,7 +55,7 @@ def inline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     """The same in this process, for what needs no fresh start: (exit code, stdout, stderr)."""
     from hydra.core.global_hydra import GlobalHydra
 
-    from cl_bench.cli import main
+    from cl_bench.cli.main import main
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.chdir(tmp_path)

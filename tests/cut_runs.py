@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cl_bench.checkpoint import Checkpoint
-from cl_bench.lifecycle import execute
+from cl_bench.run.checkpoint import Checkpoint
+from cl_bench.run.execute import execute
 
 
 def result(directory: Path) -> tuple[bytes, bytes]:

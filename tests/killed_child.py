@@ -7,8 +7,10 @@ import os
 import sys
 from pathlib import Path
 
-PRELOADED = ["killed_child", "cl_bench.lifecycle", "cl_bench.cli", "cl_bench.sweep", "hydra.main",
-             "sklearn.datasets", "pydantic", "pandas", "rich.console"]  # fmt: skip
+PRELOADED = [
+    "killed_child", "cl_bench.run.execute", "cl_bench.cli.main", "cl_bench.sweep.outcomes",
+    "hydra.main", "sklearn.datasets", "pydantic", "pandas", "rich.console",
+]  # fmt: skip
 
 
 def start(arguments: list[str], cwd: Path) -> multiprocessing.Process:
@@ -26,7 +28,7 @@ def _main(arguments: list[str], cwd: str) -> None:
     for stream in (1, 2):
         os.dup2(said, stream)
     os.fsync = lambda descriptor: None  # a process is killed here, not the machine; disks are slow
-    from cl_bench.cli import main
+    from cl_bench.cli.main import main
 
     sys.argv = ["cl-bench"]
     sys.exit(main(arguments))

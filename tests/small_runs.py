@@ -5,8 +5,8 @@ from __future__ import annotations
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from cl_bench.config import RunConfig, check_run
-from cl_bench.listing import conf_dir
+from cl_bench.config.choices import conf_dir
+from cl_bench.config.schema import RunConfig, check_run
 
 METHODS = sorted(path.stem for path in (conf_dir() / "method").glob("*.yaml"))
 SMALL = (

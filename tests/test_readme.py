@@ -8,7 +8,7 @@ import sys
 import pytest
 from conftest import DIGITS, ROOT, environment
 
-from cl_bench.help import TEXT
+from cl_bench.cli.help import TEXT
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cl_bench.datasets.sources import SourceError
 from cl_bench.errors import RunError
-from cl_bench.files import write_atomic
+from cl_bench.files.atomic import write_atomic
 
 log = logging.getLogger("cl_bench")
 

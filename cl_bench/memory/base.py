@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from cl_bench.config import Section
+from cl_bench.config.schema import Section
 
 
 class Memory(ABC):
@@ -46,7 +46,7 @@ class Memory(ABC):
         """The rows of ``x`` and ``y`` that hold a sample, int64 (len(self),), on the CPU."""
 
     @abstractmethod
-    def owners(self, rows: Tensor) -> Tensor:
+    def task_ids(self, rows: Tensor) -> Tensor:
         """Task index of each of the given rows, int64 of the same shape and device."""
 
     def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
@@ -67,7 +67,7 @@ class Memory(ABC):
         else:
             rows = self.draw((m,), generator) if replacement else self.draw_distinct(m, generator)
         rows = rows.to(self.y.device)
-        return self.x[rows], self.y[rows], self.owners(rows)
+        return self.x[rows], self.y[rows], self.task_ids(rows)
 
     def sample_past(
         self, tasks: int, n: int, generator: torch.Generator
@@ -77,9 +77,9 @@ class Memory(ABC):
         Uniform over the samples of these tasks together.
         """
         rows = self.rows()
-        rows = rows[self.owners(rows) < tasks]
+        rows = rows[self.task_ids(rows) < tasks]
         rows = rows[torch.randperm(len(rows), generator=generator)[:n]].to(self.y.device)
-        return self.x[rows], self.y[rows], self.owners(rows)
+        return self.x[rows], self.y[rows], self.task_ids(rows)
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cl_bench.config import Section
+from cl_bench.config.schema import Section
 from cl_bench.errors import RunError, UsageError
 from cl_bench.memory.base import Memory
 
@@ -68,7 +68,7 @@ class ClassRing(Memory):
         held = torch.arange(self.share) < self.offered[:, None]
         return held.flatten().nonzero().flatten()
 
-    def owners(self, rows: Tensor) -> Tensor:
+    def task_ids(self, rows: Tensor) -> Tensor:
         return rows // (self.share * self.classes)
 
     def state_dict(self) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class ClassRing(Memory):
     def _ring(self, task: int, label: int) -> int:
         ring = self.ring_of.get((task, label))
         if ring is None:
-            taken = sum(owner == task for owner, _ in self.ring_of)
+            taken = sum(task_id == task for task_id, _ in self.ring_of)
             if taken == self.classes:
                 raise RunError(
                     f"task {task + 1} shows more than memory.classes={self.classes} classes; "

@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cl_bench.config import Section
+from cl_bench.config.schema import Section
 from cl_bench.errors import UsageError
 from cl_bench.memory.base import Memory
 
@@ -81,7 +81,7 @@ class Exemplars(Memory):
         """For each sample its class's position in ``classes``, int64 (len(self),) on the CPU."""
         return torch.arange(len(self.counts)).repeat_interleave(torch.tensor(self.counts))
 
-    def owners(self, rows: Tensor) -> Tensor:
+    def task_ids(self, rows: Tensor) -> Tensor:
         """Task index of each of the given rows, int64 of the same shape and device."""
         return torch.tensor(self.tasks)[self.positions()].to(rows.device)[rows]
 

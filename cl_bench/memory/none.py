@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cl_bench.config import Section
+from cl_bench.config.schema import Section
 from cl_bench.memory.base import Memory
 
 

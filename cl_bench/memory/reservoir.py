@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cl_bench.config import Section
+from cl_bench.config.schema import Section
 from cl_bench.memory.base import Memory
 
 
@@ -69,7 +69,7 @@ class Reservoir(Memory):
     def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         return torch.randint(len(self), shape, generator=generator)  # rows are filled in order
 
-    def owners(self, rows: Tensor) -> Tensor:
+    def task_ids(self, rows: Tensor) -> Tensor:
         return self.task[rows.to(self.task.device)].to(rows.device)
 
     def state_dict(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cl_bench.config import Section
+from cl_bench.config.schema import Section
 from cl_bench.errors import UsageError
 from cl_bench.memory.base import Memory
 
@@ -98,7 +98,7 @@ class Ring(Memory):
         shares = torch.arange(len(self.counts))[:, None] * self.share
         return (shares + ((cursors - counts)[:, None] + offset) % self.share)[held]
 
-    def owners(self, rows: Tensor) -> Tensor:
+    def task_ids(self, rows: Tensor) -> Tensor:
         return rows // self.share
 
     def state_dict(self) -> dict[str, Any]:

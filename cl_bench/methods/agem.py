@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from cl_bench.methods.base import Context, Method, MethodSettings
-from cl_bench.streams.base import Task
+from cl_bench.streams.task import Task
 
 
 class AGEM(Method):
@@ -48,10 +48,10 @@ class AGEM(Method):
 
     def reference_gradient(self, past: int) -> None:
         """r (P,): the gradient of the mean loss on a random batch of the first ``past`` tasks."""
-        x, y, owners = self.memory.sample_past(past, self.settings.reference, self.generator)
+        x, y, task_ids = self.memory.sample_past(past, self.settings.reference, self.generator)
 
         def sample_loss(logits: Tensor, part: slice) -> Tensor:
-            return self.scenario.loss(logits, y[part], owners[part])
+            return self.scenario.loss(logits, y[part], task_ids[part])
 
         self.net.group_gradients(x[None], [len(y)], sample_loss, self.r[None])
 

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from cl_bench.errors import UsageError
 from cl_bench.methods.base import Context, Method, MethodSettings
-from cl_bench.methods.consolidation import Shared, consolidate
-from cl_bench.methods.decomposition import Decomposition
-from cl_bench.methods.sparse import pack_rows, unpack_rows
-from cl_bench.streams.base import Task
+from cl_bench.methods.parts.consolidation import Shared, consolidate
+from cl_bench.methods.parts.decomposition import Decomposition
+from cl_bench.methods.parts.sparse import pack_rows, unpack_rows
+from cl_bench.streams.task import Task
 
 
 class APD(Method):

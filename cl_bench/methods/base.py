@@ -10,11 +10,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cl_bench.config import Section
+from cl_bench.config.schema import Section
 from cl_bench.memory.base import Memory
-from cl_bench.models.network import Network
-from cl_bench.streams.base import Task
+from cl_bench.network.theta import Network
 from cl_bench.streams.scenario import Scenario
+from cl_bench.streams.task import Task
 
 
 class MethodSettings(Section):

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from cl_bench.methods.base import Method, MethodSettings
-from cl_bench.streams.base import Task
+from cl_bench.streams.task import Task
 
 
 class ER(Method):

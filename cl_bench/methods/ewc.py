@@ -11,10 +11,10 @@ from typing import Any, Literal
 from pydantic import Field
 from torch import Tensor
 
-from cl_bench.memory.buffer import TaskBuffer
 from cl_bench.methods.base import Context, Method, MethodSettings
-from cl_bench.methods.quadratic import QuadraticPenalty
-from cl_bench.streams.base import Task
+from cl_bench.methods.parts.quadratic import QuadraticPenalty
+from cl_bench.methods.parts.task_buffer import TaskBuffer
+from cl_bench.streams.task import Task
 
 
 class EWC(Method):

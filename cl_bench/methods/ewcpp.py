@@ -13,8 +13,8 @@ from pydantic import Field
 from torch import Tensor
 
 from cl_bench.methods.base import Context, Method, MethodSettings
-from cl_bench.methods.quadratic import QuadraticPenalty
-from cl_bench.streams.base import Task
+from cl_bench.methods.parts.quadratic import QuadraticPenalty
+from cl_bench.streams.task import Task
 
 
 class EWCPlusPlus(Method):

@@ -12,8 +12,8 @@ from pydantic import Field
 from torch import Tensor
 
 from cl_bench.methods.base import Context, Method, MethodSettings
-from cl_bench.methods.dual import solve_dual
-from cl_bench.streams.base import Task
+from cl_bench.methods.parts.dual import solve_dual
+from cl_bench.streams.task import Task
 
 
 class GEM(Method):
@@ -55,10 +55,10 @@ class GEM(Method):
         """G (past, P): each past task's gradient on its memory at the current weights."""
         x, y, counts = self.memory.first(past)
         labels = y.flatten()
-        owners = torch.arange(past, device=self.device).repeat_interleave(y.shape[1])
+        task_ids = torch.arange(past, device=self.device).repeat_interleave(y.shape[1])
 
         def sample_loss(logits: Tensor, part: slice) -> Tensor:
-            return self.scenario.loss(logits, labels[part], owners[part])
+            return self.scenario.loss(logits, labels[part], task_ids[part])
 
         return self.net.group_gradients(x, counts, sample_loss, self.G[:past])
 

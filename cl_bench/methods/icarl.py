@@ -13,10 +13,10 @@ from pydantic import Field
 from torch import Tensor
 
 from cl_bench.errors import UsageError
-from cl_bench.memory.buffer import TaskBuffer
 from cl_bench.memory.exemplars import Exemplars
 from cl_bench.methods.base import Context, Method, MethodSettings
-from cl_bench.streams.base import Task
+from cl_bench.methods.parts.task_buffer import TaskBuffer
+from cl_bench.streams.task import Task
 
 
 class ICaRL(Method):
@@ -100,8 +100,8 @@ class ICaRL(Method):
         self.memory.add(x[order], y[order], task.index)
         self.buffer.clear(0)
         outputs = self.outputs(self.memory.x[: len(self.memory)])
-        owners = self.memory.owners(self.memory.rows()).to(self.device)
-        self.targets = self.heads.mask(outputs, owners).log_softmax(1)
+        task_ids = self.memory.task_ids(self.memory.rows()).to(self.device)
+        self.targets = self.heads.mask(outputs, task_ids).log_softmax(1)
         self.train(True)
 
     @torch.no_grad()

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cl_bench.errors import UsageError
 from cl_bench.methods.base import Context, Method, MethodSettings
-from cl_bench.streams.base import Task
+from cl_bench.streams.task import Task
 
 
 class Independent(Method):

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from cl_bench.errors import UsageError
 from cl_bench.methods.base import Context, Method, MethodSettings
-from cl_bench.methods.quadratic import QuadraticPenalty
-from cl_bench.models.hebbian import Hebbian
-from cl_bench.streams.base import Task
+from cl_bench.methods.parts.quadratic import QuadraticPenalty
+from cl_bench.network.hebbian import Hebbian
+from cl_bench.streams.task import Task
 
 
 class MAS(Method):

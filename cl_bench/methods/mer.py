@@ -14,8 +14,8 @@ from pydantic import Field
 from torch import Tensor
 
 from cl_bench.methods.base import Context, Method, MethodSettings
-from cl_bench.methods.chain import Rule, make_chain
-from cl_bench.streams.base import Task
+from cl_bench.methods.parts.inner_loop import Rule, make_inner_loop
+from cl_bench.streams.task import Task
 
 log = logging.getLogger("cl_bench")
 
@@ -60,20 +60,20 @@ class MER(Method):
             within=settings.beta if settings.algorithm == 1 else 1.0,
             across=settings.gamma,
         )
-        self.chain, self.reason = make_chain(
+        self.inner_loop, self.reason = make_inner_loop(
             self.net, context.scenario, context.tasks, rule, settings.kernel
         )
         self.steps = 0
 
     def begin_task(self, task: Task) -> None:
         if task.index == 0:
-            log.info("%s chain of one-sample steps: %s", self.chain.kernel, self.reason)
+            log.info("%s inner loop of one-sample steps: %s", self.inner_loop.kernel, self.reason)
 
     def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
         for one_x, one_y in zip(x.split(1), y.split(1), strict=True):
             if self.settings.algorithm != 7 or len(self.memory):
                 rows = self.draw_batches()
-                self.chain.run(one_x, one_y, task.index, self.memory, rows)
+                self.inner_loop.run(one_x, one_y, task.index, self.memory, rows)
                 self.steps += rows.numel()
             self.memory.add(one_x, one_y, task.index, self.generator)
 
@@ -108,4 +108,4 @@ class MER(Method):
 
     def diagnostics(self) -> dict[str, Any]:
         """Which code ran the chains, and the number of one-sample SGD steps."""
-        return {"kernel": self.chain.kernel, "kernel_reason": self.reason, "steps": self.steps}
+        return {"kernel": self.inner_loop.kernel, "kernel_reason": self.reason, "steps": self.steps}

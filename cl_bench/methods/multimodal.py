@@ -13,7 +13,7 @@ from torch import Tensor
 from cl_bench.errors import UsageError
 from cl_bench.methods.base import Context, Method, MethodSettings
 from cl_bench.models.multimodal import MultimodalMLP
-from cl_bench.streams.base import Task
+from cl_bench.streams.task import Task
 
 
 class Multimodal(Method):

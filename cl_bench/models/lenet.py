@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from cl_bench.config import Section
+from cl_bench.config.schema import Section
 from cl_bench.errors import UsageError
-from cl_bench.models.images import channels_height_width, with_channels
+from cl_bench.network.images import channels_height_width, with_channels
 
 NEIGHBOURS, ALPHA = 4, 0.001 / 9  # channels on either side, weight of a square
 TRUNCATED_STD = 0.87962566103423978  # of a standard normal that is cut off at ±2

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cl_bench.config import Section
+from cl_bench.config.schema import Section
 
 
 class MultimodalMLP(nn.Module):

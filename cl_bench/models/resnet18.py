@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from cl_bench.config import Section
+from cl_bench.config.schema import Section
 from cl_bench.errors import UsageError
-from cl_bench.models.images import channels_height_width, with_channels
-from cl_bench.models.residual import BasicBlock, convolution
+from cl_bench.network.images import channels_height_width, with_channels
+from cl_bench.network.residual import BasicBlock, convolution
 
 POOL = 4
 

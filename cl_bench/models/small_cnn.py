@@ -11,8 +11,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cl_bench.config import Section
-from cl_bench.models.images import channels_height_width, with_channels
+from cl_bench.config.schema import Section
+from cl_bench.network.images import channels_height_width, with_channels
 
 
 class SmallCNN(nn.Module):

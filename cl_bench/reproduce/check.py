@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from cl_bench.config.recipe import Named
 from cl_bench.errors import RunError
-from cl_bench.reproduce.recipe import Named
 from cl_bench.reproduce.records import read_record, read_run
 from cl_bench.reproduce.runs import sweeps, wanted
 

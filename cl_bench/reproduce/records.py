@@ -11,9 +11,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from cl_bench.config.recipe import Named
 from cl_bench.errors import RunError
-from cl_bench.files import write_atomic
-from cl_bench.reproduce.recipe import Named
+from cl_bench.files.atomic import write_atomic
 from cl_bench.reproduce.runs import Wanted
 
 LARGEST_MATRIX = 20  # tasks; of a longer stream the first row, the diagonal and the last are kept
@@ -28,9 +28,9 @@ def read_run(run: Wanted) -> dict[str, Any]:
     if run.state == "diverged":
         nothing = {"metrics": {}, "tasks": [], "final": [], "environment": {}}
         return {**_name(run), "diverged": True, **nothing}
+    from cl_bench.files.untrusted import Damaged, read_json
     from cl_bench.results.forgotten import read_forgotten
     from cl_bench.results.record import read_results
-    from cl_bench.results.scan import Damaged, read_json
 
     again = f"remove {run.directory} and run it again"
     try:

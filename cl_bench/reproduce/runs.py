@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cl_bench.config.recipe import Named
 from cl_bench.errors import UsageError
-from cl_bench.reproduce.recipe import Named
 
 # what may be said beside a recipe: where and how it is run, nothing that changes its result
 FREE = ("outputs", "device", "tracker", "checkpoint", "plots", "quiet", "force", "hydra")
@@ -26,7 +26,7 @@ class Wanted:
     @property
     def state(self) -> str:
         """As in ``status.json``; empty if there is none."""
-        from cl_bench.results.scan import read_status
+        from cl_bench.files.untrusted import read_status
 
         there = (self.directory / "status.json").is_file()
         return read_status(self.directory)[0] if there else ""
@@ -58,8 +58,8 @@ def wanted(
     """Every run of the recipes, ``seeds`` of each where that is less than the recipe's own."""
     from omegaconf import OmegaConf
 
-    from cl_bench.composition import compose
-    from cl_bench.job import checked
+    from cl_bench.config.compose import compose
+    from cl_bench.run.job import checked
 
     settings = [word for word in overrides if not word.startswith("hydra")]
     found = []

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cl_bench.reproduce.pages import Runs, by_table, cells
-from cl_bench.reproduce.recipe import Named
+from cl_bench.config.recipe import Named
+from cl_bench.reproduce.markdown import Runs, by_table, cells
 from cl_bench.reproduce.verdict import INSIDE, OUTSIDE, judge
 
 STYLES = {INSIDE: "green", OUTSIDE: "bold red"}

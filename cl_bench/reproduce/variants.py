@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cl_bench.reproduce.pages import Runs, _footer, _rows, by_table, number, with_spread
-from cl_bench.reproduce.recipe import TITLES, Named
+from cl_bench.config.recipe import TITLES, Named
+from cl_bench.report.statistics import Difference, spread
+from cl_bench.reproduce.markdown import Runs, _footer, _rows, by_table, number, with_spread
 from cl_bench.reproduce.verdict import against, values
-from cl_bench.results.statistics import Difference, spread
 
 SHOWN = ("acc", "bwt", "forgetting", "la")
 
@@ -62,7 +62,7 @@ def _denominators(everything: Runs) -> list[str]:
 
 
 def _denominator(name: str, runs: list[dict[str, Any]]) -> list[str]:
-    from cl_bench.reproduce.recipe import read_recipes
+    from cl_bench.config.recipe import read_recipes
 
     published = read_recipes([name])[0].recipe.published.get("bwt_authors_code")
     kinds = (values(runs, "bwt"), values(runs, "bwt_authors_code"))

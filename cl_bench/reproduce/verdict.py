@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cl_bench.reproduce.recipe import Named
-from cl_bench.results.statistics import Difference, Spread, paired, spread
+from cl_bench.config.recipe import Named
+from cl_bench.report.statistics import Difference, Spread, paired, spread
 
 INSIDE, OUTSIDE = "inside", "outside"
 
@@ -74,7 +74,7 @@ def _disparities(runs: Sequence[dict[str, Any]], metric: str, orders: Sequence[s
     """One value per seed that has all orders (Yoon et al. 2020): with fewer it would be smaller."""
     import numpy as np
 
-    from cl_bench.results.orders import disparity
+    from cl_bench.report.order_robustness import disparity
 
     found = []
     for seed in sorted({run["seed"] for run in runs}):

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cl_bench.files import write_json
-from cl_bench.results.scan import Damaged, clean, read_json
+from cl_bench.files.atomic import write_json
+from cl_bench.files.untrusted import Damaged, clean, read_json
 
 FILE = "forgotten.json"
 

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from cl_bench.errors import RunError
-from cl_bench.files import remove_partial, write_atomic, write_json
+from cl_bench.files.atomic import remove_partial, write_atomic, write_json
+from cl_bench.files.untrusted import Damaged, clean, read_json, read_text
 from cl_bench.results.forgotten import FILE as FORGOTTEN
 from cl_bench.results.forgotten import read_forgotten
-from cl_bench.results.scan import Damaged, clean, read_json, read_text
 
 log = logging.getLogger("cl_bench")
 

@@ -5,92 +5,24 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import islice
-from typing import Annotated, ClassVar, Literal, Protocol
+from typing import ClassVar, Literal
 
 import torch
-from pydantic import BeforeValidator, Field
 from torch import Tensor
 
-from cl_bench.config import Section
 from cl_bench.datasets import Arrays
 from cl_bench.errors import UsageError
 from cl_bench.rng import generator
-from cl_bench.streams.arrange import arrange
+from cl_bench.streams.order import arrange
 from cl_bench.streams.split import Split
+from cl_bench.streams.task import StreamSettings, Task
 
 # Samples that are transformed at a time, and the bytes that their inputs may take. On the CPU test
 # blocks are small: what a convolution makes of a large one is memory that the system hands out
 # afresh each time, which takes as long as the convolution.
 EVALUATION_BATCH, EVALUATION_BYTES = 2000, 3 * 2**19
 PREPARED_BATCH, PREPARED_BYTES = 10_000, 2**25
-
-
-class Transform(Protocol):
-    """How the images of a task are shown."""
-
-    def __call__(self, split: Split, rows: slice | Tensor) -> Tensor:
-        """float32 inputs (n, *input_shape) of those rows."""
-
-    def describe(self) -> bytes:
-        """Everything that the transform depends on, for the stream's checksum."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """One task: ``index`` is its position in the stream, ``identity`` is independent of the order.
-
-    ``classes`` are the network outputs that belong to it, ``train`` and ``test`` the rows of the
-    dataset that it uses (None: all of them), ``validation`` training rows that are held out.
-    ``owners`` (None: the task itself) says for every training row by which identity's transform
-    it is shown.
-    """
-
-    index: int
-    identity: int
-    name: str
-    classes: tuple[int, ...]
-    transform: Transform
-    train: Tensor
-    test: Tensor | None = None
-    validation: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
-    owners: Tensor | None = None
-
-
-def names_or_numbers(*names: str | None) -> BeforeValidator:
-    """Check of an option that is one of the names or a list of whole numbers."""
-
-    def check(value: object) -> object:
-        if isinstance(value, list):
-            if all(type(number) is int for number in value):
-                return value
-        elif value in names:
-            return value
-        known = ", ".join("null" if name is None else name for name in names)
-        raise ValueError(f"must be {known} or a list of whole numbers")
-
-    return BeforeValidator(check)
-
-
-class StreamSettings(Section):
-    """``samples_per_task`` None: all; ``seed`` draws the tasks, the run's seed the sample order."""
-
-    source: str
-    path: str | None
-    stream: str
-    scenario: Literal["domain", "task", "class"]
-    tasks: int = Field(ge=1, le=10_000)
-    samples_per_task: int | None = Field(ge=1)
-    batch_size: int = Field(ge=1)
-    epochs: int = Field(ge=1)
-    validation: float = Field(ge=0, lt=1)
-    blur: float = Field(ge=0, le=1)
-    order: Annotated[str | list[int] | None, names_or_numbers(None, *"ABCDE")]
-    order_seed: int | None = Field(ge=0, lt=2**63)
-    tune_tasks: int = Field(ge=0)
-    phase: Literal["learn", "tune"]
-    seed: int = Field(ge=0, lt=2**63)
 
 
 class Stream(ABC):
@@ -193,8 +125,8 @@ class Stream(ABC):
             for epoch in range(self.settings.epochs):
                 positions = self._train_order(task, epoch)
                 digest.update(task.train[positions].numpy().tobytes())
-                if task.owners is not None:
-                    digest.update(task.owners[positions].numpy().tobytes())
+                if task.task_ids is not None:
+                    digest.update(task.task_ids[positions].numpy().tobytes())
             digest.update(task.validation.numpy().tobytes())
             if task.test is not None:
                 digest.update(task.test.cpu().numpy().tobytes())
@@ -206,12 +138,12 @@ class Stream(ABC):
         return torch.randperm(len(task.train), generator=shuffle)
 
     def _inputs(self, task: Task, positions: Tensor, rows: Tensor) -> Tensor:
-        if task.owners is None:
+        if task.task_ids is None:
             return task.transform(self.train, rows)
-        owners = task.owners[positions].to(rows.device)
+        task_ids = task.task_ids[positions].to(rows.device)
         inputs = torch.empty(len(rows), *self.input_shape, device=rows.device)
-        for identity in owners.unique().tolist():
-            chosen = owners == identity
+        for identity in task_ids.unique().tolist():
+            chosen = task_ids == identity
             inputs[chosen] = self._transforms[identity](self.train, rows[chosen])
         return inputs
 

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from cl_bench.errors import UsageError
 from cl_bench.rng import generator
-from cl_bench.streams.base import Stream, StreamSettings, Task, Transform, names_or_numbers
+from cl_bench.streams.base import Stream
+from cl_bench.streams.task import StreamSettings, Task, Transform, names_or_numbers
 from cl_bench.streams.transforms import Plain, Scrambled
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import torch
 
 from cl_bench.rng import generator
-from cl_bench.streams.base import Stream, Task
+from cl_bench.streams.base import Stream
+from cl_bench.streams.task import Task
 from cl_bench.streams.transforms import Gather
 
 

@@ -14,7 +14,8 @@ import torch
 from pydantic import Field
 
 from cl_bench.rng import generator
-from cl_bench.streams.base import Stream, StreamSettings, Task, Transform
+from cl_bench.streams.base import Stream
+from cl_bench.streams.task import StreamSettings, Task, Transform
 from cl_bench.streams.transforms import Blend, Gather, bilinear_rotation, nearest_rotation
 
 

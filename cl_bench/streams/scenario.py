@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cl_bench.streams.base import Stream, Task
+from cl_bench.streams.base import Stream
+from cl_bench.streams.task import Task
 
 
 class Scenario:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from cl_bench.config import Section
+from cl_bench.config.schema import Section
 
 
 class Tracker:

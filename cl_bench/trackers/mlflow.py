@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cl_bench.config import Section
+from cl_bench.config.schema import Section
 from cl_bench.errors import RunError, UsageError
-from cl_bench.files import write_json
-from cl_bench.results.scan import Damaged, clean, read_json
+from cl_bench.files.atomic import write_json
+from cl_bench.files.untrusted import Damaged, clean, read_json
 from cl_bench.trackers.base import Tracker, flat, numbers, scalars
 
 log = logging.getLogger("cl_bench")

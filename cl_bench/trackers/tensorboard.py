@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cl_bench.config import Section
+from cl_bench.config.schema import Section
 from cl_bench.errors import UsageError
 from cl_bench.trackers.base import Tracker, flat, numbers, scalars
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import DIGITS, environment
-from test_sweep import check, launch, results
+from small_sweep import check, launch, results
 
 pytestmark = pytest.mark.cluster
 SCRIPT = Path(__file__).parent / "slurm.sh"

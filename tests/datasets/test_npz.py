@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from cl_bench import cli
-from cl_bench.config import check
+from cl_bench.cli.main import main
+from cl_bench.config.schema import check
 from cl_bench.datasets import load
 from cl_bench.errors import UsageError
 from cl_bench.streams.class_split import ClassSplit
@@ -164,6 +164,6 @@ def test_a_run_on_own_data(tmp_path, capsys):
     path = saved(tmp_path)
     command = ["method=single", "dataset=npz", f"dataset.path={path}", f"outputs={tmp_path}/out"]
     command += ["device.threads=1", "plots=false", "-q"]
-    assert cli.main([*command, "dataset.tasks=3"]) == 0
-    assert cli.main(command) == 2
+    assert main([*command, "dataset.tasks=3"]) == 0
+    assert main(command) == 2
     assert "give the number of tasks" in capsys.readouterr().err

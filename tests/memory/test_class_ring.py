@@ -21,7 +21,7 @@ def class_ring(size: int, tasks: int = 2, classes: int = 2) -> ClassRing:
 
 def held(memory: ClassRing | Ring, task: int) -> list[float]:
     rows = memory.rows()
-    return sorted(memory.x[rows[memory.owners(rows) == task], 0].tolist())
+    return sorted(memory.x[rows[memory.task_ids(rows) == task], 0].tolist())
 
 
 def test_it_holds_the_last_samples_of_each_class_of_each_task():
@@ -78,7 +78,7 @@ def test_a_ring_offers_exactly_what_it_holds(tasks, authors_cursor):
     share = ring.share
     assert held(ring, 0) == [float(i) for i in range(5)][-share:]
     assert held(ring, 1) == [10.0, 11.0]
-    x, y, owners = ring.sample(len(ring), generator(0), replacement=False)
+    x, y, task_ids = ring.sample(len(ring), generator(0), replacement=False)
     assert sorted(y.tolist()) == sorted(held(ring, 0) + held(ring, 1))
     assert torch.equal(x[:, 0].long(), y)
-    assert torch.equal(owners, (y >= 10).long())
+    assert torch.equal(task_ids, (y >= 10).long())

@@ -25,8 +25,8 @@ def test_shares_shrink_and_the_first_of_each_class_stay():
     x, y = held.x[: len(held)], held.y[: len(held)]
     assert y.tolist() == [4, 4, 9, 9, 1, 1]
     assert held.positions().tolist() == [0, 0, 1, 1, 2, 2]
-    assert held.owners(held.rows()).tolist() == [0, 0, 0, 0, 1, 1]
-    assert held.owners(torch.tensor([5, 0])).tolist() == [1, 0]
+    assert held.task_ids(held.rows()).tolist() == [0, 0, 0, 0, 1, 1]
+    assert held.task_ids(torch.tensor([5, 0])).tolist() == [1, 0]
     assert x[:, 1].tolist() == [0, 1, 2, 4, 0, 1]
     assert torch.equal(x[:, 0], y.float())
 

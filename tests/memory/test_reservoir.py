@@ -38,7 +38,7 @@ def test_it_keeps_everything_until_it_is_full():
     offer(memory, range(4), generator(0))
     assert len(memory) == 4
     assert memory.y[memory.rows()].tolist() == [0, 1, 2, 3]
-    assert memory.owners(memory.rows()).tolist() == [0, 1, 2, 0]
+    assert memory.task_ids(memory.rows()).tolist() == [0, 1, 2, 0]
 
 
 def test_every_sample_of_the_stream_is_kept_with_the_same_odds():

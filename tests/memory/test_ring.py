@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from cl_bench.config import check
+from cl_bench.config.schema import check
 from cl_bench.errors import UsageError
 from cl_bench.memory.ring import Ring
 

@@ -18,9 +18,9 @@ def fill(memory, counts, batch=3):
 
 
 def draw(memory, tasks, n, seed=0):
-    x, y, owners = memory.sample_past(tasks, n, torch.Generator().manual_seed(seed))
+    x, y, task_ids = memory.sample_past(tasks, n, torch.Generator().manual_seed(seed))
     assert torch.equal(x[:, 0], y.float())
-    assert torch.equal(owners, y // 100)
+    assert torch.equal(task_ids, y // 100)
     return y.tolist()
 
 

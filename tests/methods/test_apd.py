@@ -2,7 +2,7 @@ import copy
 
 import pytest
 import torch
-from small_run import begin, learn_tasks, small_run
+from one_method import begin, learn_tasks, small_run
 from torch import nn
 from torch.func import functional_call
 

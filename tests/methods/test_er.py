@@ -14,10 +14,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from torch.nn.functional import cross_entropy
 
-from cl_bench import runner
-from cl_bench.config import check_run
-from cl_bench.listing import conf_dir
-from cl_bench.runner import Run
+from cl_bench.config.choices import conf_dir
+from cl_bench.config.schema import check_run
+from cl_bench.run import build
+from cl_bench.run.build import Run
 
 SMALL = ("dataset=digits_permutations", "dataset.tasks=3", "dataset.samples_per_task=60",
          "dataset.batch_size=5", "model.hidden=[16]", "memory.size=30", "method.replay=6",
@@ -27,7 +27,7 @@ SMALL = ("dataset=digits_permutations", "dataset.tasks=3", "dataset.samples_per_
 def prepared(*overrides: str) -> Run:
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
         cfg = compose("config", ["method=er", *SMALL, *overrides])
-    return runner.prepare(check_run(OmegaConf.to_container(cfg, resolve=True)))
+    return build.prepare(check_run(OmegaConf.to_container(cfg, resolve=True)))
 
 
 def learn(run: Run, index: int, start: int, stop: int) -> None:

@@ -1,8 +1,8 @@
 import pytest
 import torch
-from small_run import begin, learn_tasks, small_run
+from one_method import begin, learn_tasks, small_run
 
-from cl_bench.methods.quadratic import QuadraticPenalty
+from cl_bench.methods.parts.quadratic import QuadraticPenalty
 
 
 def random_terms(count, size=50):

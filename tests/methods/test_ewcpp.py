@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from small_run import begin, learn_tasks, small_run
+from one_method import begin, learn_tasks, small_run
 
 ALPHA, STRENGTH, LR = 0.75, 2.0, 0.05
 CHOICE = (

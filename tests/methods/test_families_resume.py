@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from small_run import begin, learn_tasks, small_run
+from one_method import begin, learn_tasks, small_run
 
 CHOICES = [
     ("method=ewc",),

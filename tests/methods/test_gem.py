@@ -2,12 +2,12 @@ import pytest
 import torch
 from conftest import STREAM
 
-from cl_bench.config import check
+from cl_bench.config.schema import check
 from cl_bench.memory.ring import Ring
 from cl_bench.methods.base import Context, Method, MethodSettings
 from cl_bench.methods.gem import GEM
 from cl_bench.models.mlp import MLP
-from cl_bench.models.network import Network
+from cl_bench.network.theta import Network
 from cl_bench.streams.permutations import Permutations
 from cl_bench.streams.scenario import Scenario
 

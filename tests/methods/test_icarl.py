@@ -5,21 +5,23 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from small_run import begin, small_run
+from one_method import begin, small_run
 
-from cl_bench.config import check
+from cl_bench.config.choices import conf_dir
+from cl_bench.config.schema import check
 from cl_bench.datasets import Arrays
 from cl_bench.errors import UsageError
-from cl_bench.listing import conf_dir
 from cl_bench.memory.exemplars import Exemplars
 from cl_bench.methods.base import Context
 from cl_bench.methods.icarl import ICaRL, herd
 from cl_bench.models.mlp import MLP
-from cl_bench.models.network import Network
+from cl_bench.network.theta import Network
 from cl_bench.rng import generator
-from cl_bench.runner import Run, evaluate
-from cl_bench.streams.base import Stream, StreamSettings, Task
+from cl_bench.run.build import Run
+from cl_bench.run.learn import evaluate
+from cl_bench.streams.base import Stream
 from cl_bench.streams.scenario import Scenario
+from cl_bench.streams.task import StreamSettings, Task
 from cl_bench.trackers.base import Tracker
 
 CLASSES, PER_TASK, SIDE = 6, 2, 4

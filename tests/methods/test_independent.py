@@ -1,8 +1,8 @@
 import pytest
 import torch
-from small_run import begin, learn_tasks, small_run
+from one_method import begin, learn_tasks, small_run
 
-from cl_bench.config import Section
+from cl_bench.config.schema import Section
 from cl_bench.errors import UsageError
 from cl_bench.methods.base import Context
 from cl_bench.methods.independent import Independent

@@ -16,10 +16,11 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from cl_bench import metrics, runner
-from cl_bench.config import check_run
-from cl_bench.listing import conf_dir
-from cl_bench.runner import Run
+from cl_bench import metrics
+from cl_bench.config.choices import conf_dir
+from cl_bench.config.schema import check_run
+from cl_bench.run import build
+from cl_bench.run.build import Run
 
 SMALL = ("dataset=digits_permutations", "dataset.tasks=2", "dataset.samples_per_task=40",
          "model.hidden=[16]", "memory.size=20", "method.replay=4", "method.batches=3",
@@ -29,7 +30,7 @@ SMALL = ("dataset=digits_permutations", "dataset.tasks=2", "dataset.samples_per_
 def prepared(*overrides: str) -> Run:
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
         cfg = compose("config", ["method=mer", *SMALL, *overrides])
-    return runner.prepare(check_run(OmegaConf.to_container(cfg, resolve=True)))
+    return build.prepare(check_run(OmegaConf.to_container(cfg, resolve=True)))
 
 
 def learn(run: Run, start: int, stop: int) -> None:
@@ -87,7 +88,7 @@ def test_one_batch_of_algorithm_1_is_algorithm_6_but_for_the_order(kernel):
     for x, y in islice(first.stream.train_batches(task), 20):
         rows = first.method.draw_batches()
         for run in (first, sixth):
-            run.method.chain.run(x, y, 0, run.memory, rows)
+            run.method.inner_loop.run(x, y, 0, run.memory, rows)
             run.memory.add(x, y, 0, torch.Generator().manual_seed(0))
     torch.testing.assert_close(theta(first), theta(sixth), rtol=1e-5, atol=1e-6)
     assert not torch.equal(theta(first), theta(prepared(*common)))
@@ -137,7 +138,7 @@ def test_the_multiplier_scales_the_current_sample_of_algorithm_7_only(kernel):
         task = run.stream.tasks[0]
         x, y = next(iter(run.stream.train_batches(task)))
         before = theta(run).clone()
-        run.method.chain.run(x, y, 0, run.memory, run.method.draw_batches())
+        run.method.inner_loop.run(x, y, 0, run.memory, run.method.draw_batches())
         moved[algorithm, multiplier] = theta(run) - before
     torch.testing.assert_close(moved[1, 5.0], moved[7, 1.0])
     torch.testing.assert_close(moved[6, 5.0], moved[7, 1.0])
@@ -206,7 +207,7 @@ def test_retained_accuracy_is_learning_accuracy_plus_interference():
 def test_a_run_from_the_command_line(tmp_path):
     result = cli("method=mer", *SMALL, outputs=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "compiled chain" in result.stderr
+    assert "compiled inner loop" in result.stderr
     (directory,) = tmp_path.iterdir()
     facts = json.loads((directory / "diagnostics.json").read_text())
     assert facts["kernel"] == "compiled"

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from small_run import begin, learn_tasks, small_run
+from one_method import begin, learn_tasks, small_run
 
 from cl_bench.errors import UsageError
 

@@ -6,9 +6,9 @@ import json
 
 import pytest
 from conftest import DIGITS
-from small_run import begin, small_run
+from one_method import begin, small_run
 
-from cl_bench.runner import evaluate
+from cl_bench.run.learn import evaluate
 
 SAMPLES = 4 * 60  # of the stream: 4 tasks, 6 batches of 10 each
 

@@ -1,5 +1,5 @@
 import torch
-from small_run import begin, learn_tasks, small_run
+from one_method import begin, learn_tasks, small_run
 
 
 def test_importance_is_the_path_integral_of_the_tasks_own_gradient():

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from cl_bench import config, registry
+from cl_bench.config import registry, schema
 from cl_bench.errors import UsageError
 from cl_bench.models.lenet import normalised
-from cl_bench.models.network import Network
+from cl_bench.network.theta import Network
 from cl_bench.rng import generator
 
 DEFAULTS = {
@@ -18,7 +18,7 @@ DEFAULTS = {
 
 def build(name, shape=(3, 32, 32), classes=100, seed=0, **changes):
     cls = registry.find("model", name, torch.nn.Module)
-    settings = config.check({"name": name, **DEFAULTS[name], **changes}, cls.Settings)
+    settings = schema.check({"name": name, **DEFAULTS[name], **changes}, cls.Settings)
     return cls(settings, shape, classes, generator(seed, "init"))
 
 

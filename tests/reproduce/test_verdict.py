@@ -1,10 +1,10 @@
 import pytest
 
-from cl_bench.reproduce.pages import number, with_spread
-from cl_bench.reproduce.recipe import Named, check_recipe, read_recipes
+from cl_bench.config.recipe import Named, check_recipe, read_recipes
+from cl_bench.report.statistics import spread
+from cl_bench.reproduce.markdown import number, with_spread
 from cl_bench.reproduce.variants import variants_page
 from cl_bench.reproduce.verdict import against, judge, values
-from cl_bench.results.statistics import spread
 
 
 def named(**changes):

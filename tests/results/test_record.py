@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from cl_bench import files
+from cl_bench.files import atomic
+from cl_bench.files.untrusted import Damaged
 from cl_bench.results.record import RunRecord, read_results
-from cl_bench.results.scan import Damaged
 
 
 def test_accuracies_keep_full_precision(tmp_path):
@@ -49,18 +49,18 @@ def test_a_damaged_status_is_not_finished(tmp_path, content):
 
 def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
     path = tmp_path / "metrics.json"
-    files.write_json(path, {"acc": 1})
+    atomic.write_json(path, {"acc": 1})
 
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(atomic.os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        files.write_json(path, {"acc": 2})
+        atomic.write_json(path, {"acc": 2})
     assert json.loads(path.read_text()) == {"acc": 1}
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_json_holds_no_nan(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
-        files.write_json(tmp_path / "x.json", {"acc": float("nan")})
+        atomic.write_json(tmp_path / "x.json", {"acc": float("nan")})

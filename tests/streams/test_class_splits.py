@@ -6,11 +6,13 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from cl_bench import cli, datasets, runner
-from cl_bench.config import check_run
+from cl_bench import datasets
+from cl_bench.cli.main import main
+from cl_bench.config.choices import conf_dir
+from cl_bench.config.schema import check_run
 from cl_bench.datasets import Arrays, load
 from cl_bench.errors import UsageError
-from cl_bench.listing import conf_dir
+from cl_bench.run import build as building
 from cl_bench.streams.scenario import Scenario
 
 CPU = torch.device("cpu")
@@ -23,7 +25,7 @@ def config(dataset, *overrides):
 
 
 def build(*overrides, dataset="digits_split"):
-    return runner.build_stream(config(dataset, *overrides), CPU)
+    return building.build_stream(config(dataset, *overrides), CPU)
 
 
 def test_every_task_has_the_samples_of_its_classes_once():
@@ -85,7 +87,7 @@ def test_the_scrambled_layout_is_another_run_and_for_colours_only():
     grey = config("digits_split")
     scrambled = {**grey.dataset, "layout": "scrambled"}
     with pytest.raises(UsageError, match=r"layout=scrambled: .* those of digits are 8x8"):
-        runner.build_stream(grey.model_copy(update={"dataset": scrambled}), CPU)
+        building.build_stream(grey.model_copy(update={"dataset": scrambled}), CPU)
 
 
 def test_scenario_decides_outputs_and_labels():
@@ -169,7 +171,7 @@ def test_bad_values_are_one_clear_line(override, words):
     ],
 )
 def test_the_command_refuses_before_it_trains(arguments, words, tmp_path, capsys):
-    code = cli.main(
+    code = main(
         ["method=single", "dataset=digits_split", *arguments, f"outputs={tmp_path}/out", "-q"]
     )
     error = capsys.readouterr().err
@@ -184,7 +186,7 @@ def test_fine_tuning_collapses_to_the_last_task_in_the_class_scenario(tmp_path):
     for scenario in ("class", "task"):
         out = tmp_path / scenario
         options = [f"dataset.scenario={scenario}", "dataset.epochs=3", "device.threads=1"]
-        code = cli.main(
+        code = main(
             [
                 "method=single",
                 "dataset=digits_split",

@@ -3,7 +3,7 @@ import pytest
 import torch
 from conftest import STREAM
 
-from cl_bench.config import check
+from cl_bench.config.schema import check
 from cl_bench.errors import UsageError
 from cl_bench.streams.permutations import Permutations
 from cl_bench.streams.split import Split

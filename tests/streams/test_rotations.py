@@ -5,12 +5,12 @@ import pytest
 import torch
 from PIL import Image
 
-from cl_bench.config import check
+from cl_bench.config.schema import check
 from cl_bench.datasets import load
+from cl_bench.streams.quarter_turns import Turned
 from cl_bench.streams.rotations import Rotations
 from cl_bench.streams.split import Split
 from cl_bench.streams.transforms import Blend, Gather, bilinear_rotation, nearest_rotation
-from cl_bench.streams.turned_split import Turned
 
 CPU = torch.device("cpu")
 ANGLES = [0, 1e-9, 33, 45, 89.999, 90, 135.5, 179.99, 180, 270, 359, -90, 720.5]

@@ -9,11 +9,11 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from cl_bench import runner
-from cl_bench.config import check_run
+from cl_bench.config.choices import conf_dir
+from cl_bench.config.schema import check_run
 from cl_bench.datasets import idx
-from cl_bench.listing import conf_dir
-from cl_bench.streams.arrange import ORDERS
+from cl_bench.run import build as building
+from cl_bench.streams.order import ORDERS
 
 CPU = torch.device("cpu")
 
@@ -22,7 +22,7 @@ def build(*overrides, dataset="digits_permutations"):
     small = [] if "split" in dataset else ["dataset.samples_per_task=100"]
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         composed = compose("config", [f"dataset={dataset}", *small, *overrides])
-    return runner.build_stream(check_run(OmegaConf.to_container(composed, resolve=True)), CPU)
+    return building.build_stream(check_run(OmegaConf.to_container(composed, resolve=True)), CPU)
 
 
 def first_inputs(stream, index):
@@ -81,10 +81,10 @@ def test_validation_is_held_out_of_training():
 def test_blur_exchanges_samples_of_neighbours():
     plain, blurred = build(), build("dataset.blur=0.4")
     for index, task in enumerate(blurred.tasks):
-        borrowed = task.owners != task.identity
+        borrowed = task.task_ids != task.identity
         assert len(task.train) == 100
         assert borrowed.sum() == (20 if index in (0, 19) else 40)
-        assert set(task.owners[borrowed].tolist()) <= {index - 1, index + 1}
+        assert set(task.task_ids[borrowed].tolist()) <= {index - 1, index + 1}
     rows = torch.cat([task.train for task in blurred.tasks])
     assert torch.equal(rows.sort()[0], torch.cat([t.train for t in plain.tasks]).sort()[0])
     assert blurred.checksum() != plain.checksum()
@@ -92,10 +92,10 @@ def test_blur_exchanges_samples_of_neighbours():
 
 def test_a_borrowed_sample_is_shown_as_by_its_own_task():
     stream = build("dataset.blur=0.4")
-    task, owner = stream.tasks[4], stream.tasks[5]
+    task, task_id = stream.tasks[4], stream.tasks[5]
     shown = {tuple(x.flatten().tolist()) for x in first_inputs(stream, 4)}
-    borrowed = task.train[task.owners == 5]
-    for x in owner.transform(stream.train, borrowed):
+    borrowed = task.train[task.task_ids == 5]
+    for x in task_id.transform(stream.train, borrowed):
         assert tuple(x.flatten().tolist()) in shown
 
 
@@ -147,10 +147,10 @@ def test_checksum_is_the_same_in_another_process():
 @pytest.mark.real_data
 def test_a_hundred_tasks_take_the_memory_of_one_dataset():
     code = """
-from cl_bench import runner
-from cl_bench.config import check_run
-from cl_bench.listing import conf_dir
-from cl_bench.results.environment import peak_rss_bytes
+from cl_bench.run import build
+from cl_bench.config.schema import check_run
+from cl_bench.config.choices import conf_dir
+from cl_bench.run.environment import peak_rss_bytes
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
@@ -159,7 +159,7 @@ with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         "config", ["dataset=mnist_many_permutations", "method=single", "device.threads=1"]
     )
 cfg = check_run(OmegaConf.to_container(composed, resolve=True))
-run = runner.prepare(cfg)
+run = build.prepare(cfg)
 for task in run.stream.tasks:
     for x, y in run.stream.train_batches(task):
         run.method.observe(x, y, task)

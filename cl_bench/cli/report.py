@@ -1,0 +1,101 @@
+"""``cl-bench report``: from run directories to a table for a terminal, a paper or a browser."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from cl_bench.cli.parser import Parser
+from cl_bench.errors import RunError, UsageError
+from cl_bench.files.atomic import write_atomic
+
+FORMATS = ("terminal", "markdown", "csv", "latex", "json", "html")
+SUFFIXES = {".md": "markdown", ".csv": "csv", ".tex": "latex", ".json": "json", ".html": "html"}
+
+
+def parser() -> argparse.ArgumentParser:
+    found = Parser(
+        prog="cl-bench report",
+        description="Tables over the finished runs below some directories: what varies makes the "
+        "rows, seeds are averaged.",
+        allow_abbrev=False,
+    )
+    add = found.add_argument
+    add("places", nargs="*", type=Path, metavar="DIR", help="where the runs are (outputs)")
+    add("--by", nargs="+", default=[], metavar="KEY", help="rows by these settings alone")
+    add("--baseline", metavar="KEY=VALUE", help="paired differences from it, e.g. method=single")
+    add("--format", choices=FORMATS, help="default: from the suffix of --out, else terminal")
+    add("--out", type=Path, metavar="FILE", help="write there instead of on the terminal")
+    add("--interval", choices=("t", "bootstrap"), default="t", help="kind of 95%% interval")
+    add("--figures", type=Path, metavar="DIR", help="figures as PNG and PDF (needs matplotlib)")
+    return found
+
+
+def main(arguments: list[str]) -> None:
+    options = parser().parse_args(arguments)
+    kind = options.format or SUFFIXES.get(options.out.suffix if options.out else "", "terminal")
+    if options.out is not None and not options.out.parent.is_dir():
+        raise UsageError(f"--out {options.out}: there is no directory {options.out.parent}")
+    # pandas and SciPy take a second to import: not before the command is known to be right
+    from cl_bench.report.table import build
+
+    report = build(
+        options.places or [Path("outputs")], options.by, options.baseline, options.interval
+    )
+    if options.figures is not None:
+        from cl_bench.report.figures import write_figures
+
+        for path in write_figures(report, options.figures):
+            print(path, file=sys.stderr)
+    if kind == "terminal":
+        _terminal(report, options.out)
+        return
+    content = _content(report, kind, options.out.parent if options.out else Path())
+    if options.out is None:
+        sys.stdout.write(content)
+        return
+    try:
+        write_atomic(options.out, content)
+    except OSError as error:
+        raise RunError(f"cannot write {options.out}: {error.strerror}") from None
+
+
+def _terminal(report, out: Path | None) -> None:
+    from rich.console import Console
+
+    from cl_bench.report.formats import print_terminal
+
+    if out is None:
+        width = None if sys.stdout.isatty() else 200  # a log should not wrap
+        print_terminal(report, Console(highlight=False, width=width))
+        return
+    console = Console(highlight=False, width=200, record=True, file=_Nowhere())
+    print_terminal(report, console)
+    write_atomic(out, console.export_text())
+
+
+class _Nowhere:
+    """A file that keeps nothing: the console's own record is what is wanted."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+
+def _content(report, kind: str, place: Path) -> str:
+    from cl_bench.report import formats
+
+    if kind == "html":
+        from cl_bench.report.html import html
+
+        return html(report, place)
+    writers = {
+        "markdown": formats.markdown,
+        "csv": formats.csv,
+        "latex": formats.latex,
+        "json": formats.to_json,
+    }
+    return writers[kind](report)

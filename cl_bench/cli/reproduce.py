@@ -1,0 +1,141 @@
+"""``cl-bench reproduce``: run a paper's recipes and put the published numbers beside ours."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cl_bench.config.recipe import TITLES, Named, read_recipes
+from cl_bench.errors import UsageError
+from cl_bench.reproduce.runs import Wanted, check_free, sweeps, wanted
+from cl_bench.sweep.estimate import duration
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def parser():
+    from cl_bench.cli.parser import Parser
+
+    found = Parser(
+        prog="cl-bench reproduce",
+        description="Runs a paper's recipes over their seeds, skips what is done, and shows the "
+        "published numbers beside ours.",
+        allow_abbrev=False,
+    )
+    add = found.add_argument
+    add("words", nargs="*", metavar="PAPER | PAPER/RECIPE | KEY=VALUE",
+        help="papers or recipes (patterns too), and where to run them: device.threads=1, "
+        "outputs=DIR, hydra/launcher=joblib")  # fmt: skip
+    add("--list", action="store_true", help="show the recipes and about how long they take")
+    add("--table", action="store_true", help="run nothing: the table of what is finished")
+    add("--seeds", type=int, metavar="N", help="at most N seeds of each recipe")
+    add("--all", action="store_true", help="on a CPU, too, what takes more than an hour a run")
+    add("--write", type=Path, metavar="DIR", help="add the runs to the records and pages in DIR")
+    add("--check", type=Path, metavar="DIR", help="run the fast recipes anew and compare with DIR")
+    return found
+
+
+def main(arguments: list[str], run: Callable[[list[str]], int]) -> int:
+    """``run`` carries out a command line of cl-bench and gives its exit code."""
+    options = parser().parse_intermixed_args(arguments)
+    overrides = [word for word in options.words if "=" in word]
+    check_free(overrides)
+    if options.seeds is not None and options.seeds < 1:
+        raise UsageError(f"--seeds {options.seeds}: at least 1")
+    recipes = read_recipes([word for word in options.words if "=" not in word])
+    if options.list:
+        _print_list(recipes)
+        return 0
+    if options.check is not None:
+        from cl_bench.reproduce.check import check
+
+        return check(recipes, options.check, overrides, run)
+    everything = wanted(recipes, overrides)
+    runs = [run for run in everything if options.seeds is None or run.seed < options.seeds]
+    code = 0
+    if not options.table:
+        for words in sweeps(_to_do(runs, options.all, overrides), overrides):
+            code = max(code, run(words))
+    from cl_bench.reproduce.records import read_run, write_record
+    from cl_bench.reproduce.site import write_pages
+    from cl_bench.reproduce.terminal import print_tables
+
+    found = {
+        named.name: [read_run(run) for run in runs if run.recipe is named and run.done]
+        for named in recipes
+    }
+    if options.write is not None:
+        for named in recipes:
+            names = {run.directory.name for run in everything if run.recipe is named}
+            write_record(options.write, named, found[named.name], names)
+        write_pages(options.write)
+    print_tables(recipes, found)
+    return code
+
+
+def _to_do(runs: Sequence[Wanted], everything: bool, overrides: Sequence[str]) -> list[Wanted]:
+    """The runs to do that can be run on this machine, and a word about them."""
+    patient = everything or _gpu(overrides)
+    # recipes may share a run
+    todo: dict[Path, Wanted] = {}
+    for run in runs:
+        if (patient or not run.recipe.recipe.needs_gpu) and run.to_do:
+            todo.setdefault(run.directory, run)
+    minutes = sum(run.recipe.recipe.minutes.cpu for run in todo.values())
+    done = sum(not run.to_do for run in runs)
+    text = f"{len(runs)} runs, {done} done, {len(todo)} to do"
+    if todo and not _gpu(overrides):
+        text += f": about {duration(60 * minutes)} one after the other on one CPU core"
+    left = {run.recipe.name for run in runs if run.to_do and run.directory not in todo}
+    if left:
+        text += f"; {len(left)} recipes are left out (see --list)"
+    print(f"cl-bench: {text}", file=sys.stderr)
+    return list(todo.values())
+
+
+def _gpu(overrides: Sequence[str]) -> bool:
+    if any(word == "device=cpu" for word in overrides):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _print_list(recipes: Sequence[Named]) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    for paper in dict.fromkeys(named.paper for named in recipes):
+        console.print(f"{paper}  {TITLES.get(paper, '')}", style="bold")
+        console.print(_listing([named for named in recipes if named.paper == paper]))
+        console.print()
+    console.print(
+        "Times are rough, for all seeds of a recipe one after the other: on one CPU core; on a GPU "
+        "they are guesses, not measurements."
+    )
+
+
+def _listing(recipes: Sequence[Named]) -> Table:
+    """A row per recipe: its name, what is published, how long it takes."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("+paper=", no_wrap=True)
+    table.add_column("published")
+    for name in ("CPU", "GPU"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("")
+    for named in recipes:
+        recipe = named.recipe
+        numbers = ", ".join(f"{key} {value:g}" for key, value in recipe.published.items())
+        each = recipe.seeds * max(1, len(recipe.orders))
+        times = [
+            "–" if minutes is None else duration(60 * minutes * each)
+            for minutes in (recipe.minutes.cpu, recipe.minutes.gpu)
+        ]
+        remark = "needs a GPU, or --all" if recipe.needs_gpu else ""
+        table.add_row(named.name, numbers or "–", *times, remark)
+    return table

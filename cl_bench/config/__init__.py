@@ -1,0 +1,1 @@
+"""What may be asked for: typed settings, composition, choices, recipes."""

@@ -1,0 +1,110 @@
+"""From arguments to the composed config, or to one sentence about a mistake in them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cl_bench.config.choices import choices, conf_dir
+from cl_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def compose(arguments: Sequence[str]) -> DictConfig:
+    """The config that the overrides ``arguments`` compose; a :class:`UsageError` if they do not."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        return _compose(arguments)
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        raise UsageError(explain(error, arguments)) from None
+
+
+def _compose(arguments: Sequence[str]) -> DictConfig:
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    hush_hydra()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf_dir().absolute()), version_base="1.3"):
+        return compose("config", list(arguments))
+
+
+def hush_hydra() -> None:
+    """Our YAML of a launcher has its plugin's name on purpose; Hydra warns of that each time."""
+    warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore")
+
+
+def groups() -> set[str]:
+    """The groups that a run makes choices of."""
+    return {path.name for path in conf_dir().iterdir() if path.is_dir()} - {"hydra"}
+
+
+def explain(error: Exception, arguments: Sequence[str]) -> str:
+    """One sentence for a composition error, with the choices or a similar key."""
+    from hydra.errors import OverrideParseException
+
+    from cl_bench.config.schema import similar
+
+    if isinstance(error, OverrideParseException):
+        return _explain_syntax(error)
+    if options := getattr(error, "options", None):
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        hint = similar(name, options)
+        return f"{group}={name}: no such choice{hint} (choose from {', '.join(options)})"
+    text = str(error).strip().splitlines()[0]
+    if match := re.search(r"Could not find 'paper/([^']+)'", text):
+        from cl_bench.config.recipe import recipe_names
+
+        return (
+            f"+paper={match[1]}: no such recipe{similar(match[1], recipe_names())} "
+            "(cl-bench reproduce --list shows all)"
+        )
+    if "Could not override 'paper'" in text:
+        return "paper: a recipe is added to the choices, with a plus sign: +paper=PAPER/RECIPE"
+    if match := re.match(r"Could not override '([^']+)'", text):
+        key = match[1]
+        if key in groups():
+            known = ", ".join(choices(key))
+            return f"{key}: takes one of {known}; single options are set by {key}.KEY=VALUE"
+        parent, _, last = key.rpartition(".")
+        group = parent.partition(".")[0]
+        if any(word.startswith(f"{group}=") and "," in word for word in arguments):
+            return f"{key}: not every {group} of this sweep has this option; sweep over those alone"
+        known = _known_keys(parent, arguments)
+        return f"{key}: no such option{similar(last, known)} (options: {', '.join(known)})"
+    return text
+
+
+def _explain_syntax(error: Exception) -> str:
+    """``error`` is Hydra's about one word that its grammar does not take."""
+    first, *more = str(error).strip().splitlines()
+    key, equals, value = error.override.partition("=")
+    if not (key and equals):
+        return f"{error.override}: is neither GROUP=CHOICE nor KEY=VALUE"
+    if first.startswith("Error parsing override"):  # a function of the grammar has refused it
+        return f"{error.override}: {more[0]}"
+    escaped = value.replace('"', r"\"")
+    quoted = shlex.quote(f'{key}="{escaped}"')
+    return f"{error.override}: cannot be read; quote a value with special characters: {quoted}"
+
+
+def _known_keys(parent: str, arguments: Sequence[str]) -> list[str]:
+    """The keys below ``parent`` of the config that the group choices alone compose."""
+    from hydra.errors import HydraException
+    from omegaconf import DictConfig, OmegaConf
+
+    known = groups()
+    chosen = [a for a in arguments if a.partition("=")[0] in known and "," not in a]
+    try:
+        composed = _compose(chosen)
+    except HydraException:
+        return []
+    section = OmegaConf.select(composed, parent) if parent else composed
+    return [str(key) for key in section] if isinstance(section, DictConfig) else []

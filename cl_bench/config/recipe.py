@@ -1,0 +1,142 @@
+"""A recipe: what a paper did, as overrides in ``conf/paper/``, and what it reports.
+
+Imports no torch: ``cl-bench reproduce --list`` is to be instant.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from cl_bench.config.choices import conf_dir
+from cl_bench.config.schema import Settings, check, similar
+from cl_bench.errors import UsageError
+
+# how far a published number has been verified; "memory" is no gate, whatever comes out
+Trust = Literal["secondary", "confirmed", "notebook", "code", "memory"]
+TRUST = {
+    "secondary": "from careful secondary records of the paper",
+    "confirmed": "recalled, and confirmed by an independent implementation",
+    "notebook": "printed by the authors' own result notebook",
+    "code": "stored in the authors' repository",
+    "memory": "recalled, unverified: an indicator only",
+}
+# minutes of one run on a CPU above which a recipe waits for a GPU, or for --all
+PATIENCE = 60.0
+
+TITLES = {
+    "gem2017": "GEM: Lopez-Paz & Ranzato 2017, arXiv:1706.08840",
+    "mas2018": "MAS: Aljundi et al. 2018, arXiv:1711.09601",
+    "mer2019": "MER: Riemer et al. 2019, arXiv:1810.11910",
+    "agem2019": "A-GEM: Chaudhry et al. 2019, arXiv:1812.00420",
+    "er2019": "Tiny episodic memories: Chaudhry et al. 2019, arXiv:1902.10486",
+    "apd2020": "APD: Yoon et al. 2020, arXiv:1902.09432",
+    "variants": "Where the authors' code and the paper's text differ",
+}
+
+
+class Minutes(Settings):
+    """Of one run; None where the device is not worth it."""
+
+    cpu: float = Field(gt=0)
+    gpu: float | None = Field(gt=0)
+
+
+class Recipe(Settings):
+    """The node ``recipe`` of a file in ``conf/paper/``: metrics as in ``metrics.json``, and
+    ``aopd``, ``mopd`` over ``orders``."""
+
+    table: str  # the setting, the heading that its rows share
+    row: str
+    published: dict[str, float] = Field(default_factory=dict)
+    source: str | None = None
+    trust: Trust | None = None
+    tolerance: dict[str, float] = Field(default_factory=dict)
+    compare: str | None = None  # the recipe of the same folder that this is a variant of
+    seeds: int = Field(default=5, ge=1)
+    orders: list[str] = Field(default_factory=list)
+    fast: bool = False  # part of `make reproduce-fast`
+    note: str | None = None
+    minutes: Minutes
+
+    @property
+    def needs_gpu(self) -> bool:
+        return self.minutes.cpu > PATIENCE
+
+
+@dataclass(frozen=True, eq=False)
+class Named:
+    """A recipe and where it stands; ``name`` is what follows ``+paper=``."""
+
+    paper: str
+    short: str
+    recipe: Recipe
+
+    @property
+    def name(self) -> str:
+        return f"{self.paper}/{self.short}"
+
+
+def folder() -> Path:
+    """Where the recipes are."""
+    return conf_dir() / "paper"
+
+
+def papers() -> list[str]:
+    """The folders of recipes, oldest paper first."""
+    found = {path.name for path in folder().iterdir() if path.is_dir()}
+    return [paper for paper in TITLES if paper in found] + sorted(found - TITLES.keys())
+
+
+def check_recipe(values: dict[str, Any], prefix: str = "recipe") -> Recipe:
+    """The typed recipe; a :class:`UsageError` of one line if something in it is wrong."""
+    recipe = check(values, Recipe, prefix)
+    if stray := [key for key in recipe.published if key not in recipe.tolerance]:
+        raise UsageError(f"{prefix}.tolerance: says nothing of {', '.join(stray)}")
+    if bool(recipe.published) != (recipe.trust is not None):
+        raise UsageError(f"{prefix}.trust: goes with published numbers, and they with it")
+    return recipe
+
+
+def recipe_names() -> list[str]:
+    """What may follow ``+paper=``."""
+    return [
+        f"{paper}/{path.stem}"
+        for paper in papers()
+        for path in sorted((folder() / paper).glob("*.yaml"), key=_natural)
+    ]
+
+
+def _natural(path: Path) -> list[tuple[str, int]]:
+    """A key that sorts ``gem_500`` before ``gem_5120``."""
+    return [(text, int(part or 0)) for text, part in re.findall(r"(\D+)(\d*)", path.stem)]
+
+
+def read_recipes(words: list[str]) -> list[Named]:
+    """The recipes that ``words`` name: papers, recipes or patterns (``gem2017/cifar*``)."""
+    import yaml
+
+    everything = recipe_names()
+    chosen: list[str] = []
+    for word in words or papers():
+        pattern = word if "/" in word else f"{word}/*"
+        found = fnmatch.filter(everything, pattern)
+        if not found:
+            known = everything if "/" in word else papers()
+            hint = similar(word, known)
+            raise UsageError(
+                f"reproduce {word}: no such paper or recipe{hint} (papers: {', '.join(papers())}; "
+                "cl-bench reproduce --list shows all recipes)"
+            )
+        chosen += [name for name in found if name not in chosen]
+    recipes = []
+    for name in chosen:
+        values = yaml.safe_load((folder() / f"{name}.yaml").read_text())
+        paper, short = name.split("/")
+        recipes.append(Named(paper, short, check_recipe(values["recipe"], f"{name}: recipe")))
+    return sorted(recipes, key=lambda found: papers().index(found.paper))

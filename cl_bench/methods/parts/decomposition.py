@@ -1,0 +1,52 @@
+"""Which entries of θ APD decomposes, and the output unit that each of them belongs to."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from cl_bench.network.theta import Network
+
+
+class Decomposition:
+    """The weights of all layers but the last one; biases and the last layer are a task's own.
+
+    ``layers``: the decomposed slices of θ (P,); ``decomposed`` (P,) is 1 there and 0 elsewhere;
+    ``units`` is the number U of their output units (neurons or channels); ``last`` is the slice
+    of θ from the last layer on, ``head`` the output (of C) that each of its entries belongs to.
+    """
+
+    def __init__(self, net: Network) -> None:
+        starts = torch.tensor([0, *(p.numel() for p in net.parameters)]).cumsum(0).tolist()
+        weights = [i for i, p in enumerate(net.parameters) if p.dim() > 1]
+        shapes = [(len(net.parameters[i]), net.parameters[i][0].numel()) for i in weights[:-1]]
+        self.layers = [slice(starts[i], starts[i + 1]) for i in weights[:-1]]
+        self.widths = [width for width, _ in shapes]
+        self.units = sum(self.widths)
+        self.decomposed = torch.zeros_like(net.theta)
+        for part in self.layers:
+            self.decomposed[part] = 1.0
+        self.last = slice(starts[weights[-1]], None)
+        self.head = torch.cat(
+            [
+                torch.arange(len(p)).repeat_interleave(p[0].numel())
+                for p in net.parameters[weights[-1] :]
+            ]
+        ).to(net.theta.device)
+
+    def spread(self, units: Tensor) -> Tensor:
+        """Values (..., U) of the units at all their weights, (..., P); 0 outside of these."""
+        out = units.new_zeros(*units.shape[:-1], len(self.decomposed))
+        for part, width, values in self._each(units):
+            out[..., part].unflatten(-1, (width, -1)).copy_(values[..., None])
+        return out
+
+    def collect(self, vector: Tensor) -> Tensor:
+        """The sum over the weights of each unit, (..., U), of a vector (..., P)."""
+        parts = zip(self.layers, self.widths, strict=True)
+        return torch.cat(
+            [vector[..., part].unflatten(-1, (width, -1)).sum(-1) for part, width in parts], -1
+        )
+
+    def _each(self, units: Tensor) -> zip:
+        return zip(self.layers, self.widths, units.split(self.widths, -1), strict=True)

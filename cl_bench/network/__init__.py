@@ -1,0 +1,1 @@
+"""θ and g as vectors, and what is made of them."""

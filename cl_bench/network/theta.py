@@ -1,0 +1,160 @@
+"""A network whose parameters are one vector θ and whose gradient is one vector g."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+
+from cl_bench.network.per_group import LinearTape
+
+# (logits (n, C), which samples of the batch) -> loss of every sample (n,)
+SampleLoss = Callable[[Tensor, slice], Tensor]
+# (logits (n, C), labels (n,)) -> loss of every sample (n,)
+LabelLoss = Callable[[Tensor, Tensor], Tensor]
+
+LAYERWISE_CHUNK = 1000  # samples per pass whose gradients are never formed
+GRADIENT_CHUNK = 2**24  # numbers per pass in gradients that are (64 MB)
+
+
+@dataclass
+class Passes:
+    """Samples that went ``forward`` and ``backward`` through networks while these learned.
+
+    A sample counts each time it goes through, whatever for: a step, a past task's gradient, an
+    importance, an exemplar's features. What happens in ``torch.inference_mode`` is evaluation and
+    does not count, nor does padding.
+    """
+
+    forward: int = 0
+    backward: int = 0
+
+    def add(self, samples: int) -> None:
+        """Samples that went both ways, by code that does not call the network."""
+        self.forward += samples
+        self.backward += samples
+
+
+class Network:
+    """``module`` with its trainable parameters laid out in ``theta`` (P,), gradients in ``grad``.
+
+    The module's own parameters and their ``.grad`` are views into the two vectors, so autograd
+    writes ``grad`` in place and one vector operation on ``theta`` updates the whole network.
+    Both keep their addresses for the whole run. ``passes`` counts what goes through; the networks
+    of one run share it.
+    """
+
+    def __init__(
+        self, module: nn.Module, device: torch.device, passes: Passes | None = None
+    ) -> None:
+        self.module = module.to(device)
+        self.passes = passes or Passes()
+        self._recorded = 0  # samples that went forward and wait for the backward pass
+        self.parameters = [p for p in module.parameters() if p.requires_grad]
+        self.size = sum(p.numel() for p in self.parameters)
+        self.theta = torch.empty(self.size, device=device)
+        self.grad = torch.zeros(self.size, device=device)
+        for parameter, view in zip(self.parameters, self.views(self.theta), strict=True):
+            view.copy_(parameter.data)
+            parameter.data = view
+        self._grad_views = self.views(self.grad)
+        self._attach(self._grad_views)
+        self._tape = LinearTape.of(module)
+
+    def views(self, vector: Tensor) -> list[Tensor]:
+        """The parts of a vector (P,) in the shapes of the parameters."""
+        parts = vector.split([p.numel() for p in self.parameters])
+        return [part.view(p.shape) for part, p in zip(parts, self.parameters, strict=True)]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Logits (n, C) of inputs (n, *input_shape).
+
+        What no gradient will be asked of belongs into ``torch.no_grad``: :meth:`backward` counts
+        all that was recorded.
+        """
+        # a hook on the outputs would see the backward pass itself, but costs 6% of an MLP's step
+        if not torch.is_inference_mode_enabled():
+            samples = x.shape[0]
+            self.passes.forward += samples
+            if torch.is_grad_enabled():
+                self._recorded += samples
+        return self.module(x)
+
+    def gradient(self, loss: Tensor) -> Tensor:
+        """dloss/dθ in ``grad`` (P,), which is returned; what it held before is lost."""
+        self.grad.zero_()
+        self.backward(loss)
+        return self.grad
+
+    def backward(self, loss: Tensor) -> None:
+        """Add dloss/dθ to ``grad``, of a loss on all that went forward since the last time."""
+        loss.backward()
+        self.passes.backward += self._recorded
+        self._recorded = 0
+
+    def group_gradients(
+        self, x: Tensor, counts: list[int], sample_loss: SampleLoss, out: Tensor
+    ) -> Tensor:
+        """Row k of ``out`` (K, P) becomes the gradient of the mean loss of group k.
+
+        ``x`` is (K, m, *input_shape); group k is its first ``counts[k]`` samples, the rest is
+        padding. ``sample_loss`` gets logits and the slice of the flattened (K·m) batch that they
+        belong to. One pass over all groups where the parameters sit in linear layers only, else
+        one pass per group (BatchNorm statistics then belong to one group each).
+        """
+        groups, m = x.shape[:2]
+        self.passes.add(sum(counts))
+        if self._tape is not None:
+            losses = sample_loss(self._tape.record(x.flatten(0, 1)), slice(0, groups * m))
+            rows = losses.view(groups, m)
+            if set(counts) == {m}:
+                loss = rows.mean(1).sum()
+            else:
+                loss = sum(row[:n].mean() for row, n in zip(rows, counts, strict=True))
+            self._tape.group_gradients(loss, groups, out)
+            return out
+        for k, n in enumerate(counts):
+            self._attach(self.views(out[k].zero_()))
+            sample_loss(self.module(x[k, :n]), slice(k * m, k * m + n)).mean().backward()
+        self._attach(self._grad_views)
+        return out
+
+    def mean_power_gradient(
+        self, x: Tensor, y: Tensor, sample_loss: LabelLoss, order: int
+    ) -> Tensor:
+        """Mean over the samples of |g_i|**order, (P,), g_i the gradient of sample i's loss.
+
+        ``x`` is (n, *input_shape), ``y`` (n,). One matrix product per layer and chunk where the
+        parameters sit in linear layers only, else per-sample gradients of a chunk at a time.
+        """
+        self.passes.add(len(y))
+        out = torch.zeros_like(self.theta)
+        chunk = LAYERWISE_CHUNK if self._tape is not None else max(1, GRADIENT_CHUNK // self.size)
+        for inputs, labels in zip(x.split(chunk), y.split(chunk), strict=True):
+            if self._tape is not None:
+                loss = sample_loss(self._tape.record(inputs), labels).sum()
+                self._tape.add_power_gradients(loss, order, out)
+                continue
+            for view, rows in zip(
+                self.views(out), self._sample_gradients(inputs, labels, sample_loss), strict=True
+            ):
+                view += rows.abs().pow(order).sum(0)
+        return out.div_(len(y))
+
+    def _sample_gradients(self, x: Tensor, y: Tensor, sample_loss: LabelLoss) -> list[Tensor]:
+        """Each sample's gradient, (n, *shape) for every parameter."""
+        named = {name: p for name, p in self.module.named_parameters() if p.requires_grad}
+
+        def loss_of_one(values: list[Tensor], x: Tensor, y: Tensor) -> Tensor:
+            changed = dict(zip(named, values, strict=True))
+            return sample_loss(functional_call(self.module, changed, (x[None],)), y[None])[0]
+
+        values = [p.detach() for p in named.values()]
+        return vmap(grad(loss_of_one), in_dims=(None, 0, 0))(values, x, y)
+
+    def _attach(self, views: list[Tensor]) -> None:
+        for parameter, view in zip(self.parameters, views, strict=True):
+            parameter.grad = view

@@ -1,0 +1,1 @@
+"""From many runs on disk to tables, figures and pages."""

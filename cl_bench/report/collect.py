@@ -1,0 +1,160 @@
+"""Runs read from disk: what each one was asked to do, how it ended and what came out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cl_bench.files.untrusted import (
+    Damaged,
+    clean,
+    read_json,
+    read_status,
+    read_yaml,
+    run_directories,
+)
+from cl_bench.results.forgotten import read_forgotten
+from cl_bench.results.record import read_results
+
+# the sections of the config that determine a result; the rest is where and how it was computed
+IDENTITY = ("method", "dataset", "model", "memory")
+FORGOTTEN = "forgotten"  # among the settings: names of the tasks that a run has forgotten since
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass
+class Run:
+    """One run directory. ``settings`` is flat (``method.lr``), without the run's own ``seed``;
+    ``forgotten`` among them names the tasks that the run has forgotten since, if any.
+
+    ``problem`` says why a run cannot be part of a table; None for a finished run that was read.
+    """
+
+    directory: Path
+    state: str
+    problem: str | None
+    time: datetime | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    names: tuple[str, ...] = ()
+    numbers: tuple[int, ...] = ()  # of these tasks in the stream, from 1
+    matrix: np.ndarray | None = None  # (T+1, T)
+    metrics: dict[str, float] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def code(self) -> str:
+        """Version and commit of the code that computed it."""
+        state = self.environment.get("code")
+        state = state if isinstance(state, dict) else {}
+        commit = clean(state.get("commit") or "")[:8]
+        parts = [clean(self.environment.get("cl_bench", "?"), 40), commit]
+        return " ".join(p for p in parts if p) + (" changed" if state.get("changed") else "")
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Everything that determines the result, hashable."""
+        return (self.seed, *sorted((key, repr(value)) for key, value in self.settings.items()))
+
+
+def collect(places: Iterable[Path]) -> list[Run]:
+    """All runs at or below ``places``; a damaged one is kept with its problem."""
+    return [read_run(directory) for directory in run_directories(places)]
+
+
+def read_run(directory: Path) -> Run:
+    """One run directory, whatever is left of it."""
+    state, message, time = read_status(directory)
+    run = Run(directory, state, None, time)
+    problems = []
+    try:
+        _read_config(run)
+    except Damaged as error:
+        problems.append(str(error))
+    if state == "finished":
+        try:
+            _read_results(run)
+        except Damaged as error:
+            problems.append(str(error))
+    else:
+        problems.insert(0, message or _EXPLAINED.get(state, state))
+    run.problem = "; ".join(problems) or None
+    return run
+
+
+_EXPLAINED = {
+    "running": "not finished: still running, or killed",
+    "interrupted": "interrupted before the end",
+}
+
+
+def _read_config(run: Run) -> None:
+    config = read_yaml(run.directory / "config.yaml")
+    for section in IDENTITY:
+        values = config.get(section)
+        if not isinstance(values, dict):
+            raise Damaged(f"config.yaml: no section {section}")
+        for key, value in values.items():
+            if value is not None:
+                run.settings[clean(f"{section}.{key}", 80)] = _plain(value)
+    seed = config.get("seed")
+    if type(seed) is not int:
+        raise Damaged("config.yaml: no seed")
+    run.seed = seed
+
+
+def _plain(value: Any) -> Any:
+    """A setting that can be compared, sorted and printed."""
+    return value if isinstance(value, bool | int | float) else clean(value)
+
+
+def _read_results(run: Run) -> None:
+    gone = read_forgotten(run.directory)
+    if not gone.complete:
+        raise Damaged(gone.sentence(run.directory))
+    names, run.matrix, values = read_results(run.directory)
+    run.metrics = {
+        clean(key, 80): float(value)
+        for key, value in values.items()
+        if isinstance(value, int | float) and math.isfinite(value)
+    }
+    try:
+        run.environment = read_json(run.directory / "environment.json")
+    except Damaged:
+        run.environment = {}  # then the code's version is unknown, which the report says
+    run.names = tuple(clean(name, 80) for name in names)
+    run.numbers = tuple(gone.numbers(len(names)))
+    if gone:  # such a run is measured on other tasks: it must not be averaged with the others
+        run.settings[FORGOTTEN] = ", ".join(gone.tasks.values())
+
+
+def newest_of_each(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
+    """One run per seed and settings, finished ones and the latest first; notes on the others.
+
+    The same run on two machines must not count as two observations. Runs of different code are
+    kept apart; an unfinished one is dropped once the same run has finished elsewhere.
+    """
+    kept: dict[Any, Run] = {}
+    notes = []
+    done = {run.key for run in runs if run.problem is None}
+    for run in sorted(runs, key=lambda run: (run.problem is None, run.time or LONG_AGO)):
+        if run.seed is None:
+            kept[run.directory] = run
+            continue
+        if run.problem is not None and run.key in done:
+            continue
+        key = (run.key, run.code if run.problem is None else None)
+        if (other := kept.get(key)) is not None and run.problem is None:
+            same = np.array_equal(other.matrix, run.matrix)
+            notes.append(
+                f"{other.directory} and {run.directory} are the same run"
+                f"{'' if same else ' WITH DIFFERENT RESULTS'}; the later one is used"
+            )
+        kept[key] = run
+    return list(kept.values()), notes

@@ -1,0 +1,157 @@
+"""A finished run as tables: on the terminal and as Markdown, always made from its files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cl_bench.errors import RunError
+from cl_bench.files.atomic import write_atomic
+from cl_bench.files.untrusted import Damaged, read_yaml
+from cl_bench.results.forgotten import Forgotten, read_forgotten
+from cl_bench.results.record import read_results
+
+# metric -> (heading, what it says)
+METRICS = {
+    "acc": ("ACC", "mean accuracy after the last task"),
+    "bwt": ("BWT", "backward transfer: change since each task was learned"),
+    "fwt": ("FWT", "forward transfer: gain over the untrained network before learning"),
+    "la": ("LA", "learning accuracy: mean right after learning each task"),
+    "forgetting": ("forgetting", "mean drop from each task's best"),
+    "bwt_authors_code": ("BWT, authors' code", "the same sum over T instead of T-1"),
+    "fwt_authors_code": ("FWT, authors' code", "the same sum over T instead of T-1"),
+    "capacity": ("capacity", "parameters kept, over those of one network"),
+}
+LABEL = 10  # characters of a row's label
+
+
+def print_run(directory: Path, quiet: bool) -> None:
+    """Tables of a finished run on stdout; off a terminal its path is the last line."""
+    if not quiet:
+        from rich.console import Console
+
+        # off a terminal the width is our choice: a log should not wrap
+        console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+        names, matrix, metrics, gone = read_shown(directory)
+        console.print("Test accuracy in % on each task (columns) after learning each (rows)")
+        console.print(heat_table(gone.numbers(len(names)), matrix, console.width))
+        print("\n".join(metric_lines(metrics) + published_lines(directory, metrics)))
+        if gone:
+            print(f"{gone.sentence(directory)}; what is above is about the tasks that are left")
+        memory = metrics["peak_rss_bytes"] / 2**20
+        print(
+            f"{metrics['seconds_total']:.1f} s: {metrics['seconds_train']:.1f} s training, "
+            f"{metrics['seconds_eval']:.1f} s evaluation; at most {memory:.0f} MiB of memory"
+        )
+    print(directory)
+
+
+def read_shown(directory: Path) -> tuple[list[str], np.ndarray, dict[str, Any], Forgotten]:
+    """What is shown of a run: task names, accuracy matrix (T+1, T), metrics, what it forgot."""
+    gone = Forgotten()
+    try:
+        gone = read_forgotten(directory)
+        return *read_results(directory), gone
+    except Damaged as error:
+        again = f"{directory}: {error}; run it again with force=true"
+        raise RunError(again if gone.complete else gone.sentence(directory)) from None
+
+
+def heat_table(numbers: Sequence[int], matrix: np.ndarray, width: int) -> Any:
+    """The accuracy matrix in percent, a row after each task, as a table of at most ``width``.
+
+    ``numbers`` (T,) are the tasks' positions in the stream, 1 to T unless some were forgotten.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    tasks = len(numbers)
+    cell = 4 if LABEL + 4 * tasks <= width else 3
+    fits = max(2, (width - LABEL) // cell)
+    shown = sorted({round(i) for i in np.linspace(0, tasks - 1, min(tasks, fits))})
+    left_out = tasks - len(shown)
+    table = Table(
+        box=None,
+        padding=0,
+        pad_edge=False,
+        caption=f"{left_out} tasks are left out here; all are in accuracy.csv"
+        if left_out
+        else None,
+        caption_justify="left",
+    )
+    table.add_column("", justify="right", width=LABEL)
+    for column in shown:
+        table.add_column(f"{numbers[column]} ", justify="right", width=cell)
+    for row in [0, *(column + 1 for column in shown)]:
+        cells = [Text(f"{100 * v:.0f} "[:cell], style=_heat(v)) for v in matrix[row, shown]]
+        table.add_row("untrained " if row == 0 else f"task {numbers[row - 1]} ", *cells)
+    return table
+
+
+def metric_lines(metrics: dict[str, Any]) -> list[str]:
+    """One line per metric: its name, value and meaning."""
+    return [
+        f"{heading:18}  {_format(metrics[key]):>7}  {meaning}"
+        for key, (heading, meaning) in METRICS.items()
+        if key in metrics
+    ]
+
+
+def published_lines(directory: Path, metrics: dict[str, Any]) -> list[str]:
+    """What the paper reports, for a run that was composed from a recipe of ``conf/paper/``."""
+    try:
+        recipe = read_yaml(directory / "config.yaml").get("recipe") or {}
+    except Damaged:  # the results can be shown without
+        return []
+    published = recipe.get("published") or {}
+    told = [
+        f"{METRICS.get(key, (key,))[0]} {value:.4f} (here {_format(metrics.get(key))})"
+        for key, value in published.items()
+    ]
+    return [f"published: {', '.join(told)}; {recipe.get('source')}"] if told else []
+
+
+def write_markdown(directory: Path) -> None:
+    """``summary.md``: metrics, times and the matrix for people."""
+    names, matrix, metrics, gone = read_shown(directory)
+    lines = [f"# {directory.name}", "", "| metric | value | meaning |", "|---|---:|---|"]
+    lines += [
+        f"| {heading} | {_format(metrics[key])} | {meaning} |"
+        for key, (heading, meaning) in METRICS.items()
+        if key in metrics
+    ]
+    if gone:
+        lines += ["", f"Forgotten since: {gone.told()}. All else is about the tasks that are left."]
+    lines += [
+        "",
+        f"{metrics['parameters']:,} parameters, {metrics['memory_bytes'] / 1e6:.1f} MB of memory "
+        f"for samples, {metrics['samples']:,} training samples; {metrics['seconds_total']:.1f} s "
+        f"in all, {metrics['seconds_train']:.1f} s of it training and "
+        f"{metrics['seconds_eval']:.1f} s evaluation.",
+        "",
+        "Test accuracy in % on each task (columns) after learning each task (rows).",
+        "",
+        "| after | " + " | ".join(names) + " |",
+        "|---|" + "---:|" * len(names),
+    ]
+    for row, values in enumerate(matrix):
+        label = "untrained" if row == 0 else names[row - 1]
+        lines.append(f"| {label} | " + " | ".join(f"{100 * v:.1f}" for v in values) + " |")
+    write_atomic(directory / "summary.md", "\n".join(lines) + "\n")
+
+
+def _format(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _heat(value: float) -> str:
+    """Dark blue for 0 through teal to yellow for 1, with text that stays readable on it."""
+    stops = np.array([[48, 36, 92], [38, 110, 142], [64, 184, 116], [250, 230, 60]])
+    place = min(max(value, 0.0), 1.0) * (len(stops) - 1)
+    low = min(int(place), len(stops) - 2)
+    red, green, blue = (stops[low] + (stops[low + 1] - stops[low]) * (place - low)).astype(int)
+    return f"{'black' if value > 0.6 else 'white'} on rgb({red},{green},{blue})"

@@ -1,0 +1,142 @@
+"""One run: what a config names is built, learns the stream task by task, and is measured."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from cl_bench import datasets
+from cl_bench.config import registry, schema
+from cl_bench.config.schema import RunConfig
+from cl_bench.errors import RunError, UsageError
+from cl_bench.memory.base import Memory
+from cl_bench.methods.base import Context, Method
+from cl_bench.network.theta import Network, Passes
+from cl_bench.rng import generator
+from cl_bench.streams.base import Stream
+from cl_bench.streams.scenario import Scenario
+from cl_bench.trackers.base import Tracker
+
+
+@dataclass
+class Run:
+    """Everything that takes part in one run, built and checked, before any training."""
+
+    cfg: RunConfig
+    device: torch.device
+    stream: Stream
+    scenario: Scenario
+    memory: Memory | None
+    method: Method
+    tracker: Tracker
+
+
+def prepare(cfg: RunConfig) -> Run:
+    """Build what ``cfg`` names; every mistake in it is found here, before anything is written."""
+    # each section is checked before any data is fetched: a misspelt option must not cost a download
+    make_stream = _stream_choice(cfg)
+    make_memory = _choice(cfg.memory, "memory", "memory", Memory)
+    make_model = _choice(cfg.model, "model", "model", torch.nn.Module)
+    make_method = _choice(cfg.method, "method", "method", Method)
+    tracker = _choice(cfg.tracker, "tracker", "tracker", Tracker)()
+    name, memories = cfg.method["name"], make_method.cls.memories
+    if memories and cfg.memory["name"] not in memories:
+        raise UsageError(
+            f"method={name} does not work with memory={cfg.memory['name']}; "
+            f"choose memory={' or memory='.join(memories)}"
+        )
+    only_for = getattr(make_model.cls, "only_for", name)
+    if name != only_for:
+        raise UsageError(
+            f"method={name} does not work with model={cfg.model['name']}, which is for "
+            f"method={only_for} alone; choose model=mlp"
+        )
+
+    device = pick_device(cfg)
+    stream = _open(make_stream, cfg.seed, device)
+    scenario = Scenario(stream, device)
+    memory = make_memory(len(stream.tasks), stream.input_shape, device) if memories else None
+    init, passes = generator(cfg.seed, "init"), Passes()
+
+    def build_network(**changes: Any) -> Network:
+        chosen = make_model.changed(changes)
+        return Network(chosen(stream.input_shape, stream.classes, init), device, passes)
+
+    context = Context(
+        model=make_model.settings,
+        build_network=build_network,
+        scenario=scenario,
+        memory=memory,
+        generator=generator(cfg.seed, "method"),
+        device=device,
+        tasks=len(stream.tasks),
+        inputs=stream.inputs,
+        validation=stream.validation_batches,
+        epochs=stream.settings.epochs,
+    )
+    return Run(cfg, device, stream, scenario, memory, make_method(context), tracker)
+
+
+def build_stream(cfg: RunConfig, device: torch.device) -> Stream:
+    """The stream that ``cfg`` names, without anything to learn it."""
+    return _open(_stream_choice(cfg), cfg.seed, device)
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """A class of a group with its checked settings, to be called with the rest it needs."""
+
+    cls: type
+    settings: Any
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.cls(self.settings, *arguments)
+
+    def changed(self, changes: dict[str, Any]) -> _Choice:
+        values = {**self.settings.model_dump(), **changes}
+        return _Choice(self.cls, schema.check(values, self.cls.Settings))
+
+
+def _choice(
+    section: dict[str, Any], key: str, group: str, base: type, field: str | None = None
+) -> _Choice:
+    file = section.get(field) if field else section.get("implementation") or section["name"]
+    cls = registry.find(group, str(file), base)
+    return _Choice(cls, schema.check(section, cls.Settings, key))
+
+
+def _stream_choice(cfg: RunConfig) -> _Choice:
+    return _choice(cfg.dataset, "dataset", "stream", Stream, field="stream")
+
+
+def _open(make_stream: _Choice, seed: int, device: torch.device) -> Stream:
+    settings = make_stream.settings
+    return make_stream(datasets.load(settings.source, settings.path), seed, device)
+
+
+def pick_device(cfg: RunConfig) -> torch.device:
+    """The run's device, set up to be deterministic, and the number of CPU threads."""
+    torch.set_num_threads(cfg.device.threads or available_threads())
+    available = torch.cuda.is_available()
+    if cfg.device.name == "cuda" and not available:
+        raise RunError("device=cuda: no CUDA device is usable here; choose device=cpu")
+    if cfg.device.name == "cpu" or not available:
+        return torch.device("cpu")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    return torch.device("cuda")
+
+
+def available_threads() -> int:
+    """CPU threads for a run that is not given a number.
+
+    A launcher that runs several at a time says so in OMP_NUM_THREADS, a cluster by the cores that
+    the process may use.
+    """
+    share = os.environ.get("OMP_NUM_THREADS", "")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return int(share) if share.isdecimal() and int(share) > 0 else cores or 1

@@ -1,0 +1,240 @@
+"""The life of one run in its directory: locked, taken up where it was left, recorded."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cl_bench import metrics
+from cl_bench.config.schema import RunConfig
+from cl_bench.errors import Diverged, RunError, UsageError
+from cl_bench.files.state import write_state
+from cl_bench.results.record import RunRecord
+from cl_bench.run import environment
+from cl_bench.run.build import Run, prepare
+from cl_bench.run.checkpoint import Checkpoint, stamp
+from cl_bench.run.learn import learn
+from cl_bench.run.progress import Progress
+from cl_bench.run.signals import interrupts_kept
+from cl_bench.run.state import RunState
+
+log = logging.getLogger("cl_bench")
+
+MODEL = "model.safetensors"  # all state of the method that learned, for predictions
+
+
+def execute(cfg: RunConfig, directory: Path, show_bar: bool, sweep: str | None = None) -> None:
+    """Carry out the run, or the rest of it, and leave its record in ``directory``.
+
+    ``sweep`` names the sweep that it is a part of; there, a run that cannot even begin leaves the
+    reason in its directory, so that a table of the sweep can tell it. A finished run stays as it
+    is until one begins in its place.
+    """
+    began = time.perf_counter()
+    record = RunRecord(directory, sweep)
+    try:
+        with interrupts_kept():
+            run = prepare(cfg)
+    except (UsageError, RunError, OSError) as error:
+        if sweep is not None:
+            with record.writing():
+                if not record.finished:
+                    record.start(cfg.model_dump(mode="json"))
+                    record.mark("failed", str(error))
+        raise
+    except Exception:  # a defect, or sizes for which there is no memory: as while it learns
+        with record.writing(), _log_file(directory / "run.log", "a"), _failures_told(record):
+            if not record.finished:
+                record.start(cfg.model_dump(mode="json"))
+            raise
+    with record.writing():
+        if record.finished and not cfg.force:  # by another process, since this one began
+            log.warning("%s", record.finished_already())
+            return
+        with _log_file(directory / "run.log", "w" if cfg.force else "a"), _failures_told(record):
+            record.start(cfg.model_dump(mode="json"))
+            log.info("%s on %s", directory.name, run.device)
+            _run(run, record, began, show_bar)
+
+
+@contextmanager
+def _failures_told(record: RunRecord) -> Iterator[None]:
+    """However the block ends, the directory tells it; what nobody foresaw also in the log."""
+    message = ""
+    try:
+        try:
+            with interrupts_kept():
+                yield
+        except (RunError, UsageError, OSError) as error:
+            message = str(error)
+            raise
+        except Exception as error:  # a defect: the traceback belongs in the log, not on a terminal
+            message = f"unexpected {type(error).__name__}: {error}".splitlines()[0]
+            told = f"{message}; the traceback is in {record.directory / 'run.log'}"
+            log.debug("the run failed", exc_info=True)
+            raise RunError(told) from error
+    except BaseException as error:
+        state = _state_after(error)  # an interrupt can have come while a failure was being told
+        message = "" if state == "interrupted" else message
+        log.debug("%s %s", state, message)
+        with suppress(OSError):  # a full disk has its own message already
+            if not record.finished:  # an interrupt can come just after
+                record.mark(state, message)
+        raise
+
+
+def _state_after(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        return "interrupted"
+    return "diverged" if isinstance(error, Diverged) else "failed"
+
+
+@contextmanager
+def _tracked(run: Run, directory: Path) -> Iterator[None]:
+    """The run's tracker sees it begin and, should it come to that, break off."""
+    run.tracker.begin(directory, run.cfg.model_dump(mode="json"))
+    try:
+        yield
+    except BaseException as error:
+        run.tracker.end(_state_after(error), {})
+        raise
+
+
+def _run(run: Run, record: RunRecord, began: float, show_bar: bool) -> None:
+    checkpoint = Checkpoint(
+        record.directory,
+        run.cfg.checkpoint,
+        stamp(run.cfg.identity(), run.stream.data.sha256),
+        {"device": run.device.type, "threads": torch.get_num_threads()},
+    )
+    if run.cfg.force:
+        checkpoint.remove()
+    run, run_state = _take_up(run, checkpoint)
+    run_state = run_state.continued(began)
+    batches = sum(map(run.stream.batches, run.stream.tasks))
+    with _tracked(run, record.directory):
+        with Progress(len(run.stream.tasks), batches, show_bar) as progress:
+            if (learned := len(run_state.rows) - 1) > 0:
+                seconds = [
+                    row["seconds_train"] + row["seconds_eval"] for row in run_state.timings[1:]
+                ]
+                progress.resume(seconds, sum(run_state.rows[-1][:learned]) / learned)
+            learn(run, progress, checkpoint, run_state)
+        values = _record(run, run_state, record)
+    run.tracker.end("finished", values)
+    log.info("finished in %.1f s: ACC %.4f", values["seconds_total"], values["acc"])
+    if not run.cfg.checkpoint.keep:
+        checkpoint.remove()
+
+
+def _take_up(run: Run, checkpoint: Checkpoint) -> tuple[Run, RunState]:
+    """The run where its checkpoint left it; from the beginning if there is none to be used."""
+    try:
+        with interrupts_kept():  # an interrupt says nothing about the checkpoint
+            found = checkpoint.load()
+            if found is None:
+                return run, RunState()
+            state, run_state = found
+            tasks = run.stream.tasks
+            learned = len(run_state.rows) - 1
+            if not 0 <= learned <= len(tasks) or any(
+                len(row) != len(tasks) for row in run_state.rows
+            ):
+                raise ValueError("its accuracy matrix does not fit")
+            run.method.load_state_dict(state)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:
+        # whatever a foreign file makes of the state's own loading, the run must start from fresh
+        checkpoint.set_aside(error if isinstance(error, ValueError) else repr(error))
+        return prepare(run.cfg), RunState()
+    log.info(
+        "continued after task %d/%d and %d batches of the next",
+        learned,
+        len(tasks),
+        run_state.batch,
+    )
+    return run, run_state
+
+
+def _record(run: Run, run_state: RunState, record: RunRecord) -> dict[str, Any]:
+    """Write the results of a run that has learned all its tasks; returns its metrics."""
+    stream, method, matrix = run.stream, run.method, np.array(run_state.rows)
+    facts = environment.describe(_device_name(run.device), torch.get_num_threads())
+    facts["sessions"] = run_state.sessions
+    facts["dataset"] = {
+        "name": stream.data.name,
+        "sha256": stream.data.sha256,
+        "origin": stream.data.origin,
+    }
+    facts["stream_sha256"] = stream.checksum()
+    values: dict[str, Any] = {
+        **metrics.summarize(matrix),
+        **method.metrics(),
+        "parameters": method.parameters,
+        "memory_bytes": run.memory.bytes if run.memory is not None else 0,
+        "samples": sum(stream.samples(task) for task in stream.tasks),
+        "forward_passes": method.net.passes.forward,
+        "backward_passes": method.net.passes.backward,
+        "seconds_train": sum(row["seconds_train"] for row in run_state.timings),
+        "seconds_eval": sum(row["seconds_eval"] for row in run_state.timings),
+        "seconds_total": run_state.seconds_total,
+        "peak_rss_bytes": environment.peak_rss_bytes(),
+    }
+    if run.device.type == "cuda":
+        values["peak_gpu_bytes"] = torch.cuda.max_memory_allocated()
+    names = [task.name for task in stream.tasks]
+    record.write(names, matrix, values, facts, method.diagnostics(), run_state.timings)
+    write_state(record.directory / MODEL, method.state_dict(), {})
+    describe(record.directory, run.cfg)
+    record.mark("finished")
+    return values
+
+
+def describe(directory: Path, cfg: RunConfig) -> None:
+    """The summary and the pictures of a run, made from its files."""
+
+    from cl_bench.results import picture, summary
+
+    summary.write_markdown(directory)
+    if cfg.plots:
+        picture.write_pictures(directory)
+
+
+class _LogFile(logging.StreamHandler):
+    """Lines appended to a file that is not a link; a full disk costs lines, not the run."""
+
+    def __init__(self, path: Path, mode: str) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if mode == "w" else os.O_APPEND)
+        # the directory may be one that others can write to: a link in it leads nowhere
+        super().__init__(os.fdopen(os.open(path, flags | os.O_NOFOLLOW, 0o666), mode))
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say nothing: what is told here is told on stderr too."""
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self.stream.close()
+        super().close()
+
+
+@contextmanager
+def _log_file(path: Path, mode: str) -> Iterator[None]:
+    handler = _LogFile(path, mode)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

@@ -1,0 +1,118 @@
+"""A run learns its stream task by task and is measured after each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from cl_bench.errors import Diverged
+from cl_bench.run.build import Run
+from cl_bench.run.checkpoint import Checkpoint
+from cl_bench.run.progress import Progress
+from cl_bench.run.signals import deferred
+from cl_bench.run.state import RunState
+from cl_bench.streams.task import Task
+
+
+def learn(
+    run: Run,
+    progress: Progress,
+    checkpoint: Checkpoint | None = None,
+    run_state: RunState | None = None,
+) -> tuple[np.ndarray, list[dict[str, float]]]:
+    """One pass over the stream: accuracy matrix (T+1, T) and the seconds of every row.
+
+    ``run_state`` says how far the run, whose method's state is loaded, has come already; it is kept
+    up to date, and saved to ``checkpoint`` on the way.
+    """
+    stream, method = run.stream, run.method
+    run_state = run_state or RunState()
+    if not run_state.rows:
+        with _timed(run.device) as seconds:
+            run_state.rows.append(evaluate(run).tolist())
+        run_state.timings.append({"task": 0, "seconds_train": 0.0, "seconds_eval": seconds()})
+    for row, task in enumerate(stream.tasks, start=1):
+        if row < len(run_state.rows):
+            run.scenario.begin_task(task)  # all that a learned task leaves outside of the method
+            continue
+        progress.begin_task()
+        earlier = run_state.seconds
+        with _timed(run.device) as seconds:
+            run.scenario.begin_task(task)
+            method.train(True)
+            if not run_state.batch:
+                method.begin_task(task)
+            _observe(run, task, progress, checkpoint, run_state, seconds)
+            method.end_task(task)
+        trained = earlier + seconds()
+        if not method.finite():
+            raise Diverged(
+                f"the parameters are no longer finite after task {row}; "
+                f"lower method.lr (now {run.cfg.method['lr']})"
+            )
+        with _timed(run.device) as seconds:
+            run_state.rows.append(evaluate(run).tolist())
+        run_state.timings.append({"task": row, "seconds_train": trained, "seconds_eval": seconds()})
+        run.tracker.task(row, run_state.rows[row], run_state.timings[row])
+        run_state.batch, run_state.seconds = 0, 0.0
+        progress.end_task(np.mean(run_state.rows[row][:row]))
+        if checkpoint is not None and checkpoint.due(task_ended=True):
+            checkpoint.save(method.state_dict(), run_state)
+    return np.array(run_state.rows), run_state.timings
+
+
+def _observe(
+    run: Run,
+    task: Task,
+    progress: Progress,
+    checkpoint: Checkpoint | None,
+    run_state: RunState,
+    seconds: Callable[[], float],
+) -> None:
+    """The batches of a task, from where the run stands; interrupts come between two of them."""
+    earlier, done = run_state.seconds, sum(map(run.stream.batches, run.stream.tasks[: task.index]))
+    count = run.stream.batches(task)
+    with deferred() as interrupt:
+        for x, y in run.stream.train_batches(task, run_state.batch):
+            run.method.observe(x, y, task)
+            run_state.batch += 1
+            progress.batch(done + run_state.batch)
+            told = interrupt.made or interrupt.waiting
+            # after the last batch too: the method's end of the task and the evaluation can be
+            # long, and an interrupt in them must not cost the batches
+            if checkpoint is not None and (told or checkpoint.due(run_state.batch == count)):
+                run_state.seconds = earlier + seconds()
+                checkpoint.save(run.method.state_dict(), run_state)
+            interrupt.pass_on()
+            if interrupt.made:
+                break
+
+
+@torch.inference_mode()
+def evaluate(run: Run) -> np.ndarray:
+    """Test accuracy on every task of the stream, float64 (T,), in evaluation mode."""
+    method, stream = run.method, run.stream
+    method.train(False)
+    correct = torch.zeros(len(stream.tasks), dtype=torch.int64, device=run.device)
+    count = np.zeros(len(stream.tasks))
+    for task in stream.tasks:
+        for x, y in stream.test_batches(task):
+            logits = run.scenario.mask(method.logits(x, task), task.index)
+            correct[task.index] += (logits.argmax(1) == y).sum()
+            count[task.index] += len(y)
+    return correct.cpu().numpy() / count
+
+
+@contextmanager
+def _timed(device: torch.device) -> Iterator[Callable[[], float]]:
+    """Yields a function that gives the seconds so far, and the block's once it is left."""
+    taken: list[float] = []
+    began = time.perf_counter()
+    yield lambda: taken[0] if taken else time.perf_counter() - began
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    taken.append(time.perf_counter() - began)

@@ -1,0 +1,79 @@
+"""What a task is, and what may be set of a stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, Protocol
+
+import torch
+from pydantic import BeforeValidator, Field
+from torch import Tensor
+
+from cl_bench.config.schema import Section
+from cl_bench.streams.split import Split
+
+
+class Transform(Protocol):
+    """How the images of a task are shown."""
+
+    def __call__(self, split: Split, rows: slice | Tensor) -> Tensor:
+        """float32 inputs (n, *input_shape) of those rows."""
+
+    def describe(self) -> bytes:
+        """Everything that the transform depends on, for the stream's checksum."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task: ``index`` is its position in the stream, ``identity`` is independent of the order.
+
+    ``classes`` are the network outputs that belong to it, ``train`` and ``test`` the rows of the
+    dataset that it uses (None: all of them), ``validation`` training rows that are held out.
+    ``task_ids`` (None: the task itself) says for every training row by which identity's transform
+    it is shown.
+    """
+
+    index: int
+    identity: int
+    name: str
+    classes: tuple[int, ...]
+    transform: Transform
+    train: Tensor
+    test: Tensor | None = None
+    validation: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    task_ids: Tensor | None = None
+
+
+def names_or_numbers(*names: str | None) -> BeforeValidator:
+    """Check of an option that is one of the names or a list of whole numbers."""
+
+    def check(value: object) -> object:
+        if isinstance(value, list):
+            if all(type(number) is int for number in value):
+                return value
+        elif value in names:
+            return value
+        known = ", ".join("null" if name is None else name for name in names)
+        raise ValueError(f"must be {known} or a list of whole numbers")
+
+    return BeforeValidator(check)
+
+
+class StreamSettings(Section):
+    """``samples_per_task`` None: all; ``seed`` draws the tasks, the run's seed the sample order."""
+
+    source: str
+    path: str | None
+    stream: str
+    scenario: Literal["domain", "task", "class"]
+    tasks: int = Field(ge=1, le=10_000)
+    samples_per_task: int | None = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+    validation: float = Field(ge=0, lt=1)
+    blur: float = Field(ge=0, le=1)
+    order: Annotated[str | list[int] | None, names_or_numbers(None, *"ABCDE")]
+    order_seed: int | None = Field(ge=0, lt=2**63)
+    tune_tasks: int = Field(ge=0)
+    phase: Literal["learn", "tune"]
+    seed: int = Field(ge=0, lt=2**63)

@@ -1,0 +1,151 @@
+"""A sweep: what became of each run, wherever it was carried out, and what is said at the end."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import sys
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from cl_bench.config.compose import hush_hydra
+from cl_bench.errors import RunError, UsageError
+from cl_bench.run.job import Outcome, this_process
+
+# launcher -> (the module that makes it known to Hydra, the extra that brings it)
+LAUNCHERS = {
+    "joblib": ("hydra_plugins.hydra_joblib_launcher", "joblib"),
+    "submitit_local": ("hydra_plugins.hydra_submitit_launcher", "submitit"),
+    "submitit_slurm": ("hydra_plugins.hydra_submitit_launcher", "submitit"),
+    "ray": ("hydra_plugins.hydra_ray_launcher", "ray"),
+}
+
+
+def _home(path: Any) -> str:
+    """For conf/config.yaml: a sweep's folder lies in ``outputs``, which may begin with ~."""
+    try:
+        return str(Path(str(path)).expanduser())
+    except RuntimeError:  # no such user; the check of the runs' configs says so
+        return str(path)
+
+
+OmegaConf.register_new_resolver("home", _home, replace=True)
+
+
+def check_launcher(arguments: list[str]) -> None:
+    """A :class:`UsageError` that names the extra, if the launcher asked for is not installed."""
+    for argument in arguments:
+        key, _, name = argument.partition("=")
+        if key == "hydra/launcher" and name in LAUNCHERS:
+            module, extra = LAUNCHERS[name]
+            try:
+                installed = importlib.util.find_spec(module) is not None
+            except ModuleNotFoundError:  # no plugin at all: the parent package is missing too
+                installed = False
+            if not installed:
+                raise UsageError(
+                    f"hydra/launcher={name} is not installed: pip install 'cl-bench[{extra}]'"
+                )
+
+
+NO_RUNS = "the sweep has no runs: one of its lists or ranges is empty"
+
+
+class Sweep(Callback):
+    """Hydra tells it of every job's end, in the process that carried the job out.
+
+    Launchers carry a copy to wherever the jobs run; outcomes from elsewhere come back as files
+    in the sweep's folder. ``current`` is the sweep of this process.
+    """
+
+    current: ClassVar[Sweep | None] = None
+
+    def __init__(self) -> None:
+        self.process = this_process()
+        self.folder: Path | None = None
+        self.outcomes: dict[int, tuple[str, Outcome]] = {}  # of this process, by job number
+
+    def __setstate__(self, values: dict[str, Any]) -> None:
+        """A copy has arrived where the jobs run."""
+        self.__dict__.update(values)
+        hush_hydra()
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        self.folder = Path(config.hydra.sweep.dir).absolute()
+        Sweep.current = self
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        if self.folder is None or job_return.status != JobStatus.COMPLETED:
+            return
+        number, outcome = config.hydra.job.num, job_return.return_value
+        overrides = " ".join(config.hydra.overrides.task)
+        if this_process() == self.process:
+            self.outcomes[number] = overrides, show(outcome)
+            return
+        from cl_bench.files.atomic import write_json
+
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(self.folder / f"{number}.json", [overrides, asdict(outcome)])
+        except OSError as error:
+            # the one way to be heard: Hydra raises it again in the process of the sweep
+            job_return.status, job_return.return_value = JobStatus.FAILED, error
+
+    def conclude(self, stopped: BaseException | None = None) -> int:
+        """Show the runs that were carried out elsewhere, list the failures; the exit code."""
+        outcomes = dict(self.outcomes)
+        for path in self.folder.glob("[0-9]*.json"):
+            overrides, values = json.loads(path.read_text())
+            outcomes[int(path.stem)] = overrides, Outcome(**values)
+            path.unlink()
+        for number in sorted(outcomes.keys() - self.outcomes.keys()):
+            overrides, outcome = outcomes[number]
+            outcomes[number] = overrides, show(outcome)
+        ordered = [outcomes[number] for number in sorted(outcomes)]
+        failures = [(overrides, outcome) for overrides, outcome in ordered if outcome.failed]
+        if failures:
+            print(f"cl-bench: {len(failures)} of {len(ordered)} runs failed:", file=sys.stderr)
+        for overrides, outcome in failures:
+            where = Path(outcome.directory).name or overrides
+            print(f"  {where}: {outcome.state}: {outcome.message}", file=sys.stderr)
+        if stopped is not None:
+            reason = " ".join(str(stopped).split())[:500]
+            print(
+                f"cl-bench: the launcher stopped after {len(ordered)} runs "
+                f"({type(stopped).__name__}: {reason}); the same command goes on",
+                file=sys.stderr,
+            )
+        if failures or stopped is not None:
+            # when no run could begin it is the command that is wrong
+            wrong = stopped is None and all(outcome.code == 2 for _, outcome in ordered)
+            return 2 if wrong else 1
+        shutil.rmtree(self.folder, ignore_errors=True)  # what is left of a good sweep is its runs
+        with suppress(OSError):  # another sweep may be under way
+            self.folder.parent.rmdir()
+        if not ordered:
+            raise UsageError(NO_RUNS)
+        return 0
+
+
+def show(outcome: Outcome) -> Outcome:
+    """The tables of a finished run, or the sentence of a failed one.
+
+    Returns the outcome, which is a failure too if there are no tables that can be read.
+    """
+    if outcome.state == "finished":
+        from cl_bench.results.summary import print_run
+
+        try:
+            print_run(Path(outcome.directory), outcome.quiet)
+        except RunError as error:
+            outcome = replace(outcome, state="failed", message=str(error), code=1)
+    if outcome.failed:
+        print(f"cl-bench: {outcome.message}", file=sys.stderr)
+    return outcome

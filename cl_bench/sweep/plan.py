@@ -1,0 +1,115 @@
+"""``--dry-run``: the runs of a command, which are finished, and how long the rest takes."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cl_bench.config.compose import compose, explain
+from cl_bench.config.overrides import SWEEP_FLAGS
+from cl_bench.config.schema import RunConfig
+from cl_bench.errors import UsageError
+from cl_bench.files.untrusted import (
+    clean,
+    read_status,
+)
+from cl_bench.run.job import checked
+from cl_bench.sweep.estimate import duration, estimate, finished
+
+
+@dataclass(frozen=True)
+class Planned:
+    """``seconds`` is an estimate, None where no earlier run is similar enough."""
+
+    directory: Path
+    state: str  # as in status.json, or "to do"
+    seconds: float | None
+    to_do: bool  # finished runs too with force=true
+
+
+def combinations(overrides: Sequence[str], sweep: bool) -> list[list[str]]:
+    """The command lines of the single runs, in the order in which a sweep makes them."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException as error:
+        raise UsageError(explain(error, overrides)) from None
+    choices = []
+    for override in parsed:
+        if not override.is_sweep_override():
+            choices.append([override.input_line])
+        elif not sweep:
+            raise UsageError(f"{override.input_line}: several values need a sweep; add -m")
+        elif not (override.is_discrete_sweep()):
+            raise UsageError(f"{override.input_line}: only lists and ranges can be counted")
+        else:
+            key = override.get_key_element()
+            choices.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+    return [list(words) for words in itertools.product(*choices)]
+
+
+def plan(arguments: Sequence[str]) -> list[Planned]:
+    """All runs of a command line, each once.
+
+    A choice or an option that there is not is told; whether a method's, a dataset's or a model's
+    values are in range is known to their classes alone, which take PyTorch to be asked.
+    """
+    from cl_bench.sweep.outcomes import NO_RUNS, check_launcher
+
+    overrides = [word for word in arguments if word not in SWEEP_FLAGS]
+    if flags := [word for word in overrides if word.startswith("-")]:
+        raise UsageError(f"--dry-run does not go with {flags[0]}")
+    jobs = combinations(overrides, sweep=len(overrides) < len(arguments))
+    if not jobs:
+        raise UsageError(NO_RUNS)
+    check_launcher(overrides)
+    configs: dict[Path, RunConfig] = {}
+    for words in jobs:
+        try:
+            cfg = checked(compose(words))
+        except UsageError as error:
+            raise UsageError(f"{' '.join(words)}: {error}" if len(jobs) > 1 else error) from None
+        configs[Path(cfg.outputs).expanduser() / cfg.directory_name()] = cfg
+    places = {path.parent for path in configs if path.parent.is_dir()}
+    earlier = finished(sorted(places))
+    runs = []
+    for directory, cfg in configs.items():
+        state = _state(directory)
+        to_do = cfg.force or state != "finished"
+        runs.append(Planned(directory, state, estimate(cfg, earlier), to_do))
+    return runs
+
+
+def _state(directory: Path) -> str:
+    return read_status(directory)[0] if (directory / "status.json").is_file() else "to do"
+
+
+def print_plan(arguments: Sequence[str]) -> None:
+    """The plan as a table, and its sum."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    runs = plan(arguments)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("state", no_wrap=True)
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("run", overflow="fold")
+    for run in runs:
+        shown = duration(run.seconds) if run.to_do else ""
+        table.add_row(run.state, shown, Text(clean(run.directory)))
+    console.print(table)
+    left = [run for run in runs if run.to_do]
+    known = [run.seconds for run in left if run.seconds is not None]
+    words = f"{len(runs)} runs, {len(runs) - len(left)} finished, {len(left)} to do"
+    if known:
+        words += f": about {duration(sum(known))} one after the other"
+    if unknown := len(left) - len(known):
+        words += f"; no earlier run to judge {unknown} of them by"
+    console.print(words)

@@ -1,0 +1,149 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from cl_bench.config.schema import check
+from cl_bench.models.mlp import MLP
+from cl_bench.network.theta import Network, Passes
+
+CPU = torch.device("cpu")
+
+
+def mlp(hidden=(5, 4), inputs=(3, 2), classes=3, seed=0):
+    settings = check({"name": "mlp", "hidden": list(hidden), "init": "xavier"}, MLP.Settings)
+    return MLP(settings, inputs, classes, torch.Generator().manual_seed(seed))
+
+
+class WithBatchNorm(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.head = nn.Conv2d(1, 2, 2), nn.BatchNorm2d(2), nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.head(self.norm(self.conv(x[:, None])).flatten(1))
+
+
+class TwiceLinear(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(6, 6)
+
+    def forward(self, x):
+        return self.layer(self.layer(x.flatten(1)))
+
+
+class CalledBackwards(nn.Module):
+    """Registers its layers in another order than it calls them in."""
+
+    def __init__(self):
+        super().__init__()
+        self.last, self.first = nn.Linear(5, 3), nn.Linear(6, 5)
+
+    def forward(self, x):
+        return self.last(self.first(x.flatten(1)).relu())
+
+
+MODULES = {
+    "called backwards": (CalledBackwards, (3, 2)),
+    "mlp": (mlp, (3, 2)),
+    "one layer": (lambda: mlp(()), (3, 2)),
+    "wide": (lambda: mlp((80,), (8, 8)), (8, 8)),
+    "batchnorm": (WithBatchNorm, (3, 2)),
+}
+
+
+def test_gem_mlp_has_the_published_size():
+    assert Network(mlp((100, 100), (28, 28), 10), CPU).size == 89_610
+
+
+def test_initialisation_is_xavier_and_follows_the_generator():
+    module = mlp((100,), (28, 28), 10)
+    bound = (6 / 884) ** 0.5
+    weight = module.layers[0].weight
+    assert weight.abs().max() <= bound
+    assert weight.abs().max() > 0.99 * bound
+    assert module.layers[0].bias.abs().max() == 0
+    assert torch.equal(weight, mlp((100,), (28, 28), 10).layers[0].weight)
+    assert not torch.equal(weight, mlp((100,), (28, 28), 10, seed=1).layers[0].weight)
+
+
+def test_parameters_and_gradients_are_views_of_two_vectors():
+    net = Network(mlp(), CPU)
+    addresses = net.theta.data_ptr(), net.grad.data_ptr()
+    x, y = torch.randn(4, 3, 2), torch.randint(0, 3, (4,))
+    expected = torch.autograd.grad(F.cross_entropy(net(x), y), net.parameters)
+    g = net.gradient(F.cross_entropy(net(x), y))
+    assert torch.equal(g, torch.cat([part.flatten() for part in expected]))
+    before = net.module.layers[0].weight.clone()
+    net.theta.mul_(2)
+    assert torch.equal(net.module.layers[0].weight, 2 * before)
+    assert (net.theta.data_ptr(), net.grad.data_ptr()) == addresses
+
+
+def test_gradient_forgets_the_last_one():
+    net = Network(mlp(), CPU)
+    x, y = torch.randn(4, 3, 2), torch.randint(0, 3, (4,))
+    first = net.gradient(F.cross_entropy(net(x), y)).clone()
+    assert torch.equal(net.gradient(F.cross_entropy(net(x), y)), first)
+
+
+@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("counts", [[6, 6, 6], [6, 2, 5]])
+def test_group_gradients_are_those_of_each_group_alone(name, counts):
+    make, shape = MODULES[name]
+    torch.manual_seed(0)
+    net = Network(make(), CPU)
+    x, y = torch.rand(3, 6, *shape), torch.randint(0, 3, (3, 6))
+    out = torch.full((4, net.size), 7.0)
+    labels = y.flatten()
+
+    def sample_loss(logits, part):
+        return F.cross_entropy(logits, labels[part], reduction="none")
+
+    net.group_gradients(x, counts, sample_loss, out[:3])
+    for k, n in enumerate(counts):
+        expected = net.gradient(F.cross_entropy(net(x[k, :n]), y[k, :n]))
+        torch.testing.assert_close(out[k], expected, rtol=1e-4, atol=1e-6)
+    assert (out[3] == 7).all()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_passes_are_counted_on_every_path(name):
+    make, shape = MODULES[name]
+    net = Network(make().eval(), CPU)
+    x, y = torch.rand(3, 6, *shape), torch.randint(0, 3, (3, 6))
+
+    def loss(logits, labels):
+        return F.cross_entropy(logits, labels, reduction="none")
+
+    net.gradient(net(x[0]).sum() + net(x[1, :2]).sum())
+    assert net.passes == Passes(forward=8, backward=8)
+    out = torch.zeros(3, net.size)
+    net.group_gradients(x, [6, 2, 5], lambda logits, part: loss(logits, y.flatten()[part]), out)
+    assert net.passes == Passes(forward=8 + 13, backward=8 + 13)  # padding is no sample
+    net.mean_power_gradient(x[0], y[0], loss, order=2)
+    assert net.passes == Passes(forward=27, backward=27)
+    with torch.no_grad():
+        net(x[0])
+    net.gradient(net(x[2]).sum())
+    with torch.inference_mode():
+        net(x[0])
+    assert net.passes == Passes(forward=39, backward=33)
+
+
+def test_a_layer_used_twice_is_not_silently_wrong():
+    net = Network(TwiceLinear(), CPU)
+    with pytest.raises(RuntimeError, match="exactly once"):
+        net.group_gradients(
+            torch.rand(2, 3, 6), [3, 3], lambda z, part: z.sum(1), torch.zeros(2, net.size)
+        )
+
+
+def test_the_agem_authors_initialisation():
+    settings = MLP.Settings(name="mlp", hidden=[64], init="truncated")
+    model = MLP(settings, (28, 28), 10, torch.Generator().manual_seed(0))
+    weights = model.layers[0].weight
+    assert weights.abs().max() <= 0.2
+    assert 0.085 < weights.std() < 0.091  # 0.1 times what cutting off at two deviations leaves
+    assert all((layer.bias == 0.1).all() for layer in model.layers)

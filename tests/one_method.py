@@ -1,0 +1,39 @@
+"""A prepared run on a few digits, for the tests of methods."""
+
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from cl_bench.config.choices import conf_dir
+from cl_bench.config.schema import check_run
+from cl_bench.run.build import Run, prepare
+
+SMALL = (
+    "dataset=digits_permutations",
+    "dataset.tasks=4",
+    "dataset.samples_per_task=60",
+    "model.hidden=[12,9]",
+    "device=cpu",
+    "device.threads=1",
+)
+
+
+def small_run(*overrides: str) -> Run:
+    """The run that the command line ``overrides`` would start, with small defaults."""
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        composed = compose("config", [*SMALL, *overrides])
+    return prepare(check_run(OmegaConf.to_container(composed, resolve=True)))
+
+
+def learn_tasks(run: Run, count: int) -> None:
+    """The first ``count`` tasks of the stream, from beginning to end."""
+    for task in run.stream.tasks[:count]:
+        begin(run, task)
+        for x, y in run.stream.train_batches(task):
+            run.method.observe(x, y, task)
+        run.method.end_task(task)
+
+
+def begin(run: Run, task) -> None:
+    run.scenario.begin_task(task)
+    run.method.train(True)
+    run.method.begin_task(task)

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import torch
+from conftest import STREAM
+
+from cl_bench import datasets
+from cl_bench.config.schema import check_run
+from cl_bench.run import build
+from cl_bench.run import learn as learning
+from cl_bench.run.progress import Progress
+
+DATASET = {**STREAM, "source": "digits", "samples_per_task": 100, "batch_size": 10}
+GEM = {"name": "gem", "lr": 0.1, "margin": 0.5, "margin_rule": "bound", "eps": 1e-3}
+
+
+def config(method=None, device="cpu", **dataset):
+    ring = {"name": "ring", "size": 60, "tasks": "known", "authors_cursor": False}
+    return check_run(
+        {
+            "method": method or GEM,
+            "dataset": {**DATASET, **dataset},
+            "model": {"name": "mlp", "hidden": [20], "init": "xavier"},
+            "memory": ring if (method or GEM)["name"] == "gem" else {"name": "none", "size": 0},
+            "device": {"name": device, "threads": 1}, "checkpoint": {"every": 60, "keep": False},
+            "seed": 0, "outputs": "outputs", "force": False, "quiet": True, "plots": False,
+        }
+    )  # fmt: skip
+
+
+def learn(cfg):
+    run = build.prepare(cfg)
+    matrix, timings = learning.learn(run, Progress(len(run.stream.tasks), 1, bar=False))
+    return run, matrix, timings
+
+
+def test_same_seed_gives_the_same_bits():
+    (one, first, _), (two, second, _) = learn(config()), learn(config())
+    np.testing.assert_array_equal(first, second)
+    assert torch.equal(one.method.net.theta, two.method.net.theta)
+
+
+def test_rows_of_the_matrix():
+    run, matrix, timings = learn(config())
+    assert matrix.shape == (4, 3)
+    assert len(timings) == 4
+    untrained = learning.evaluate(build.prepare(config()))
+    np.testing.assert_array_equal(matrix[0], untrained)
+    np.testing.assert_array_equal(matrix[-1], learning.evaluate(run))
+    assert matrix[1, 0] > untrained[0] + 0.05  # it has seen 100 digits
+
+
+def test_evaluation_counts_every_test_sample_by_hand():
+    run = build.prepare(config())
+    run.method.train(False)
+    for task in run.stream.tasks:
+        images = task.transform(run.stream.test, slice(0, None))
+        with torch.no_grad():
+            right = (run.method.logits(images, task).argmax(1) == run.stream.test.labels).double()
+        assert learning.evaluate(run)[task.index] == right.mean().item()
+
+
+def test_evaluation_leaves_no_trace():
+    one, two = build.prepare(config()), build.prepare(config())
+    learning.evaluate(two)
+    batch = next(iter(one.stream.train_batches(one.stream.tasks[0])))
+    for run in (one, two):
+        run.method.observe(*batch, run.stream.tasks[0])
+    assert torch.equal(one.method.net.theta, two.method.net.theta)
+
+
+def test_a_method_that_uses_no_memory_gets_none():
+    chosen = config({"name": "single", "lr": 0.1})
+    ring = chosen.model_copy(update={"memory": config().memory})
+    assert build.prepare(ring).memory is None
+    assert build.prepare(config()).memory is not None
+
+
+def test_a_misspelt_option_costs_no_download(monkeypatch):
+    def download(*arguments):
+        raise AssertionError("data was fetched before the options were checked")
+
+    monkeypatch.setattr(datasets, "load", download)
+    with pytest.raises(build.UsageError, match="margn"):
+        build.prepare(config({**GEM, "margn": 1}))
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_is_deterministic_and_close_to_the_cpu():
+    (_, cpu, _), (_, one, _), (_, two, _) = (
+        learn(config()), learn(config(device="cuda")), learn(config(device="cuda")),
+    )  # fmt: skip
+    np.testing.assert_array_equal(one, two)
+    assert abs(one[-1].mean() - cpu[-1].mean()) < 0.02
