@@ -17,7 +17,7 @@ from cl_bench.memory.reservoir import Reservoir
 from cl_bench.methods.parts.inner_loop import InnerLoop, Rule, make_inner_loop
 from cl_bench.models.mlp import MLP
 from cl_bench.network.theta import Network
-from cl_bench.rng import generator
+from cl_bench.rng import drawing_from, generator
 from cl_bench.run.build import build_stream
 from cl_bench.streams.scenario import Scenario
 
@@ -57,7 +57,8 @@ def main() -> None:
     mlp = MLP.Settings(name="mlp", hidden=[100, 100], init="xavier")
     chains = {}
     for kernel in ("generic", "compiled"):
-        net = Network(MLP(mlp, stream.input_shape, stream.classes, generator(0, "init")), cpu)
+        with drawing_from(generator(0, "init")):
+            net = Network(MLP(mlp, stream.input_shape, stream.classes), cpu)
         chains[kernel] = make_inner_loop(net, Scenario(stream, cpu), 20, rule, kernel)[0]
     best = dict.fromkeys(chains, float("inf"))
     for _ in range(ROUNDS):

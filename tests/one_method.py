@@ -5,6 +5,7 @@ from omegaconf import OmegaConf
 
 from cl_bench.config.choices import conf_dir
 from cl_bench.config.schema import check_run
+from cl_bench.run import learn
 from cl_bench.run.build import Run, prepare
 
 SMALL = (
@@ -28,12 +29,21 @@ def learn_tasks(run: Run, count: int) -> None:
     """The first ``count`` tasks of the stream, from beginning to end."""
     for task in run.stream.tasks[:count]:
         begin(run, task)
-        for x, y in run.stream.train_batches(task):
-            run.method.observe(x, y, task)
-        run.method.end_task(task)
+        observe(run, task)
+        learn.end_task(run, task)
 
 
 def begin(run: Run, task) -> None:
     run.scenario.begin_task(task)
     run.method.train(True)
-    run.method.begin_task(task)
+    learn.begin_task(run, task)
+
+
+def observe(run: Run, task, batches=None, done: int = 0) -> None:
+    """All batches of the task, or those given after ``done`` of them, and the ends of passes."""
+    per_pass = run.stream.batches(task) // run.stream.settings.epochs
+    batches = run.stream.train_batches(task) if batches is None else batches
+    for number, (x, y) in enumerate(batches, start=done + 1):
+        run.method.observe(x, y, task)
+        if number % per_pass == 0:
+            run.method.end_epoch(task)

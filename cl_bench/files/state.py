@@ -20,6 +20,8 @@ from cl_bench.files.atomic import write_atomic
 
 KEY = "cl_bench"  # of the header's metadata; one key, since several are written in any order
 MARK = "__tensor__"  # {MARK: name} stands for a tensor in the JSON tree
+SPARSE = "__sparse__"  # {SPARSE: shape, "name": name}: its entries that are not zero, and where
+WORTH_PACKING = 10_000  # numbers
 
 
 def write_state(path: Path, state: Any, facts: dict[str, Any]) -> None:
@@ -59,13 +61,18 @@ def read_state(path: Path) -> tuple[Any, dict[str, Any]]:
 
 
 def _take_apart(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, Tensor) and _mostly_zero(value):
+        flat = value.detach().cpu().flatten()
+        (index,) = flat.view(torch.int32).nonzero(as_tuple=True)  # a negative zero is kept
+        tensors[f"{name}.index"], tensors[f"{name}.values"] = index.int(), flat[index]
+        return {SPARSE: list(value.shape), "name": name}
     if isinstance(value, Tensor):
         # a copy: the format has no views, and two names may stand for one storage
         tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
         return {MARK: name}
     if isinstance(value, dict):
-        if MARK in value or not all(isinstance(key, str) for key in value):
-            raise TypeError(f"state {name}: keys must be text other than {MARK}")
+        if {MARK, SPARSE} & value.keys() or not all(isinstance(key, str) for key in value):
+            raise TypeError(f"state {name}: keys must be text other than {MARK}, {SPARSE}")
         return {key: _take_apart(v, f"{name}.{key}", tensors) for key, v in value.items()}
     if isinstance(value, list | tuple):
         return [_take_apart(v, f"{name}.{i}", tensors) for i, v in enumerate(value)]
@@ -74,10 +81,25 @@ def _take_apart(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
     raise TypeError(f"state {name}: {type(value).__name__} cannot be kept")
 
 
+def _mostly_zero(value: Tensor) -> bool:
+    """Whether a tensor is smaller by its non-zero entries: the task parameters of APD, say."""
+    size = value.numel()
+    return (
+        value.dtype == torch.float32
+        and WORTH_PACKING <= size < 2**31
+        and 2 * int(value.count_nonzero()) < size
+    )
+
+
 def _put_together(tree: Any, tensors: dict[str, Tensor]) -> Any:
     if isinstance(tree, dict):
         if MARK in tree:
             return tensors[tree[MARK]]
+        if SPARSE in tree:
+            index, values = (tensors[f"{tree['name']}.{part}"] for part in ("index", "values"))
+            flat = torch.zeros(tree[SPARSE]).flatten()
+            flat[index.long()] = values
+            return flat.view(tree[SPARSE])
         return {key: _put_together(value, tensors) for key, value in tree.items()}
     if isinstance(tree, list):
         return [_put_together(value, tensors) for value in tree]

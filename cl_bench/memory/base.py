@@ -3,22 +3,55 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from cl_bench.config.schema import Section
+from cl_bench.files.stateful import Stateful
+
+# what a method can ask of a memory:
+# - "stream": takes the batches of the stream as they come, in any task
+# - "task blocks": gives a past task's samples as one block (``first``)
+# - "class exemplars": takes each class once, its best samples first
+Ability = Literal["stream", "task blocks", "class exemplars"]
 
 
-class Memory(ABC):
+@dataclass(frozen=True)
+class Samples:
+    """Samples of a memory: x (n, *input_shape), y (n,), task ids (n,), and the rows they are in.
+
+    A column of the memory is read by its name: ``samples.logits`` (n, width).
+    """
+
+    x: Tensor
+    y: Tensor
+    task_ids: Tensor
+    rows: Tensor
+    columns: dict[str, Tensor]
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getattr__(self, name: str) -> Tensor:
+        if name == "columns" or name not in self.columns:
+            raise AttributeError(f"the memory has no column {name}")
+        return self.columns[name]
+
+
+class Memory(Stateful, ABC):
     """Samples x float32 (*input_shape), y int64, of known tasks; at most ``size`` of them.
 
     A memory decides what it keeps; drawing from what it holds is the same for all. It has no
-    random numbers of its own: the method hands its generator to every call that draws.
+    random numbers of its own: the method hands its generator to every call that draws. Beside every
+    sample it keeps a row of each :meth:`column` that the method asks for.
     """
 
     Settings: ClassVar[type[Section]]
+    abilities: ClassVar[frozenset[Ability]]
+    kept = ("x", "y", "columns")
     x: Tensor  # storage (rows, *input_shape); not every row need hold a sample
     y: Tensor  # labels (rows,)
 
@@ -26,16 +59,61 @@ class Memory(ABC):
     def __init__(
         self, settings: Section, tasks: int, input_shape: tuple[int, ...], device: torch.device
     ) -> None:
-        """Room for ``settings.size`` samples of ``tasks`` tasks."""
+        """Room for ``settings.size`` samples of ``tasks`` tasks, made by :meth:`make_room`."""
+
+    def make_room(self, rows: int, input_shape: tuple[int, ...], device: torch.device) -> None:
+        """The storage, empty."""
+        self.device = device
+        self.x = torch.zeros(rows, *input_shape, device=device)
+        self.y = torch.zeros(rows, dtype=torch.int64, device=device)
+        self.columns: dict[str, Tensor] = {}
+
+    def column(self, name: str, width: int) -> None:
+        """Keep ``width`` float32 numbers called ``name`` beside every sample from now on."""
+        self.columns[name] = torch.zeros(len(self.y), width, device=self.device)
 
     @abstractmethod
     def add(
-        self, x: Tensor, y: Tensor, task: int, generator: torch.Generator | None = None
+        self,
+        x: Tensor,
+        y: Tensor,
+        task: int,
+        generator: torch.Generator | None = None,
+        **columns: Tensor,
     ) -> None:
         """Offer a batch x (b, *input_shape), y (b,) of the task with index ``task``.
 
-        A memory that keeps samples at random draws from ``generator`` and cannot do without it.
+        Every column gets its rows (b, width) by name. A memory that keeps samples at random draws
+        from ``generator`` and cannot do without it.
         """
+
+    def write(
+        self,
+        rows: Tensor | slice,
+        x: Tensor,
+        y: Tensor,
+        columns: dict[str, Tensor],
+        chosen: Tensor | slice,
+    ) -> None:
+        """The ``chosen`` samples of a batch go to ``rows``."""
+        if columns.keys() != self.columns.keys():
+            raise ValueError(
+                f"the memory keeps the columns {list(self.columns)}, not {list(columns)}"
+            )
+        self.x[rows], self.y[rows] = x[chosen], y[chosen]
+        for name, values in columns.items():
+            self.columns[name][rows] = values[chosen]
+
+    def move(self, rows: Tensor, targets: Tensor | slice) -> None:
+        """The samples of ``rows`` go to ``targets``, columns and all."""
+        for storage in (self.x, self.y, *self.columns.values()):
+            storage[targets] = storage[rows]
+
+    def at(self, rows: Tensor) -> Samples:
+        """The samples of ``rows`` (n,)."""
+        rows = rows.to(self.device)
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        return Samples(self.x[rows], self.y[rows], self.task_ids(rows), rows, columns)
 
     @abstractmethod
     def __len__(self) -> int:
@@ -57,39 +135,25 @@ class Memory(ABC):
         """Rows of n <= len(self) different samples, int64 (n,) on the CPU, uniform."""
         return self.rows()[torch.randperm(len(self), generator=generator)[:n]]
 
-    def sample(
-        self, n: int, generator: torch.Generator, replacement: bool = True
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """x (m, *input_shape), y (m,), task indices (m,) of m = min(n, len(self)) samples."""
+    def sample(self, n: int, generator: torch.Generator, replacement: bool = False) -> Samples:
+        """min(n, len(self)) samples, uniform; different ones unless drawn with replacement."""
         m = min(n, len(self))
         if not m:
-            rows = torch.empty(0, dtype=torch.int64)
-        else:
-            rows = self.draw((m,), generator) if replacement else self.draw_distinct(m, generator)
-        rows = rows.to(self.y.device)
-        return self.x[rows], self.y[rows], self.task_ids(rows)
+            return self.at(torch.empty(0, dtype=torch.int64))
+        return self.at(
+            self.draw((m,), generator) if replacement else self.draw_distinct(m, generator)
+        )
 
-    def sample_past(
-        self, tasks: int, n: int, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """x, y, task indices of n different samples of the first ``tasks`` tasks, or all of them.
+    def sample_past(self, tasks: int, n: int, generator: torch.Generator) -> Samples:
+        """n different samples of the first ``tasks`` tasks, or all of them.
 
         Uniform over the samples of these tasks together.
         """
         rows = self.rows()
         rows = rows[self.task_ids(rows) < tasks]
-        rows = rows[torch.randperm(len(rows), generator=generator)[:n]].to(self.y.device)
-        return self.x[rows], self.y[rows], self.task_ids(rows)
-
-    @abstractmethod
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that later behaviour depends on: tensors, numbers and lists of numbers."""
-
-    @abstractmethod
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
+        return self.at(rows[torch.randperm(len(rows), generator=generator)[:n]])
 
     @property
     def bytes(self) -> int:
-        """Bytes of the sample storage."""
-        return self.x.nbytes + self.y.nbytes
+        """Bytes of the sample storage, columns included."""
+        return sum(part.nbytes for part in (self.x, self.y, *self.columns.values()))

@@ -5,8 +5,6 @@ Source: the ring buffer of Chaudhry et al. 2019 (arXiv:1902.10486) and of A-GEM 
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -22,6 +20,9 @@ class ClassRing(Memory):
     ``classes`` is the number of classes of one task. The classes of task k take the rings from
     k·classes onwards, in the order in which they show up.
     """
+
+    abilities = frozenset({"stream"})
+    kept = ("offered", "rings")
 
     class Settings(Section):
         size: int = Field(ge=1)
@@ -42,13 +43,17 @@ class ClassRing(Memory):
                 f"memory.size={settings.size}: less than one sample for each of {rings} classes "
                 f"({tasks} tasks of {settings.classes}); give it at least {rings}"
             )
-        self.x = torch.zeros(rings * self.share, *input_shape, device=device)
-        self.y = torch.zeros(rings * self.share, dtype=torch.int64, device=device)
+        self.make_room(rings * self.share, input_shape, device)
         self.offered = torch.zeros(rings, dtype=torch.int64)  # samples each ring has been given
-        self.ring_of: dict[tuple[int, int], int] = {}  # (task, label) -> ring
+        self.rings: list[list[int]] = []  # task, label and number of every ring in use
 
     def add(
-        self, x: Tensor, y: Tensor, task: int, generator: torch.Generator | None = None
+        self,
+        x: Tensor,
+        y: Tensor,
+        task: int,
+        generator: torch.Generator | None = None,
+        **columns: Tensor,
     ) -> None:
         for label in y.unique().tolist():
             ring = self._ring(task, label)
@@ -56,8 +61,7 @@ class ClassRing(Memory):
             end = int(self.offered[ring]) + len(batch)
             batch = batch[-self.share :]
             rows = ring * self.share + torch.arange(end - len(batch), end) % self.share
-            rows = rows.to(self.y.device)
-            self.x[rows], self.y[rows] = x[batch], y[batch]
+            self.write(rows.to(self.device), x, y, columns, batch)
             self.offered[ring] = end
 
     def __len__(self) -> int:
@@ -71,24 +75,14 @@ class ClassRing(Memory):
     def task_ids(self, rows: Tensor) -> Tensor:
         return rows // (self.share * self.classes)
 
-    def state_dict(self) -> dict[str, Any]:
-        rings = [[*pair, ring] for pair, ring in self.ring_of.items()]
-        return {"x": self.x, "y": self.y, "offered": self.offered, "rings": rings}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.x.copy_(state["x"])
-        self.y.copy_(state["y"])
-        self.offered.copy_(state["offered"])
-        self.ring_of = {(task, label): ring for task, label, ring in state["rings"]}
-
     def _ring(self, task: int, label: int) -> int:
-        ring = self.ring_of.get((task, label))
-        if ring is None:
-            taken = sum(task_id == task for task_id, _ in self.ring_of)
-            if taken == self.classes:
+        of_task = {known: ring for task_id, known, ring in self.rings if task_id == task}
+        if label not in of_task:
+            if len(of_task) == self.classes:
                 raise RunError(
                     f"task {task + 1} shows more than memory.classes={self.classes} classes; "
                     "set memory.classes to the number of classes of a task"
                 )
-            ring = self.ring_of[task, label] = task * self.classes + taken
-        return ring
+            of_task[label] = task * self.classes + len(of_task)
+            self.rings.append([task, label, of_task[label]])
+        return of_task[label]

@@ -5,8 +5,6 @@ Source: Rebuffi et al. 2017 (arXiv:1611.07725), algorithms 4 and 5.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -24,6 +22,9 @@ class Exemplars(Memory):
     class i-1, without gaps.
     """
 
+    abilities = frozenset({"class exemplars"})
+    kept = ("classes", "tasks", "counts")
+
     class Settings(Section):
         size: int = Field(ge=1)
 
@@ -35,8 +36,7 @@ class Exemplars(Memory):
         device: torch.device,
     ) -> None:
         self.size = settings.size
-        self.x = torch.zeros(settings.size, *input_shape, device=device)
-        self.y = torch.zeros(settings.size, dtype=torch.int64, device=device)
+        self.make_room(settings.size, input_shape, device)
         self.classes: list[int] = []  # labels in the order of their arrival
         self.tasks: list[int] = []  # the task that brought each
         self.counts: list[int] = []  # samples held of each
@@ -46,7 +46,12 @@ class Exemplars(Memory):
         return self.size // (len(self.classes) + arriving)
 
     def add(
-        self, x: Tensor, y: Tensor, task: int, generator: torch.Generator | None = None
+        self,
+        x: Tensor,
+        y: Tensor,
+        task: int,
+        generator: torch.Generator | None = None,
+        **columns: Tensor,
     ) -> None:
         """All exemplars x (b, *input_shape), y (b,) of classes not seen before, the best first.
 
@@ -62,10 +67,9 @@ class Exemplars(Memory):
         old = [rows[:share] for rows in self.rows().to(y.device).split(self.counts)]
         new = [(y == label).nonzero().flatten()[:share] for label in arriving]
         chosen = torch.cat(new)
-        kept = torch.cat([chosen[:0], *old])
-        inputs = torch.cat([self.x[kept], x[chosen]])
-        labels = torch.cat([self.y[kept], y[chosen]])
-        self.x[: len(labels)], self.y[: len(labels)] = inputs, labels
+        left = torch.cat([chosen[:0], *old])
+        self.move(left, slice(len(left)))
+        self.write(slice(len(left), len(left) + len(chosen)), x, y, columns, chosen)
         self.classes += arriving
         self.tasks += [task] * len(arriving)
         self.counts = [len(rows) for rows in (*old, *new)]
@@ -84,18 +88,3 @@ class Exemplars(Memory):
     def task_ids(self, rows: Tensor) -> Tensor:
         """Task index of each of the given rows, int64 of the same shape and device."""
         return torch.tensor(self.tasks)[self.positions()].to(rows.device)[rows]
-
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            "x": self.x,
-            "y": self.y,
-            "classes": list(self.classes),
-            "tasks": list(self.tasks),
-            "counts": list(self.counts),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.x.copy_(state["x"])
-        self.y.copy_(state["y"])
-        self.classes, self.tasks = list(state["classes"]), list(state["tasks"])
-        self.counts = list(state["counts"])

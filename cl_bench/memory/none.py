@@ -9,5 +9,7 @@ from cl_bench.memory.base import Memory
 class NoMemory(Memory):
     """Stands for the absence of a memory; a run without one gets ``None`` instead."""
 
+    abilities = frozenset()
+
     class Settings(Section):
         size: int

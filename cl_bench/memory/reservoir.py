@@ -5,7 +5,7 @@ Source: Vitter 1985, algorithm R, as used by Riemer et al. 2019 (arXiv:1810.1191
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -22,6 +22,9 @@ class Reservoir(Memory):
     as MER's released code does; the odds are then size/(N+1).
     """
 
+    abilities = frozenset({"stream"})
+    kept = ("task", "seen")
+
     class Settings(Section):
         size: int = Field(ge=1)
         acceptance: Literal["textbook", "authors"]
@@ -36,12 +39,16 @@ class Reservoir(Memory):
         self.size = settings.size
         self.extra = int(settings.acceptance == "authors")
         self.seen = 0  # samples offered so far
-        self.x = torch.zeros(self.size, *input_shape, device=device)
-        self.y = torch.zeros(self.size, dtype=torch.int64, device=device)
+        self.make_room(self.size, input_shape, device)
         self.task = torch.zeros(self.size, dtype=torch.int64, device=device)
 
     def add(
-        self, x: Tensor, y: Tensor, task: int, generator: torch.Generator | None = None
+        self,
+        x: Tensor,
+        y: Tensor,
+        task: int,
+        generator: torch.Generator | None = None,
+        **columns: Tensor,
     ) -> None:
         """As in the base class; a batch has the effect of its samples offered one by one."""
         if generator is None:
@@ -56,9 +63,10 @@ class Reservoir(Memory):
         # the newest sample of the batch wins a position that was drawn twice
         chosen = {p: i for i, p in enumerate(position.tolist()) if p < self.size}
         if chosen:
-            rows = torch.tensor(list(chosen), device=self.y.device)
+            rows = torch.tensor(list(chosen), device=self.device)
             source = torch.tensor(list(chosen.values()), device=y.device)
-            self.x[rows], self.y[rows], self.task[rows] = x[source], y[source], task
+            self.write(rows, x, y, columns, source)
+            self.task[rows] = task
 
     def __len__(self) -> int:
         return min(self.seen, self.size)
@@ -71,15 +79,6 @@ class Reservoir(Memory):
 
     def task_ids(self, rows: Tensor) -> Tensor:
         return self.task[rows.to(self.task.device)].to(rows.device)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"x": self.x, "y": self.y, "task": self.task, "seen": self.seen}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.x.copy_(state["x"])
-        self.y.copy_(state["y"])
-        self.task.copy_(state["task"])
-        self.seen = state["seen"]
 
     @property
     def bytes(self) -> int:

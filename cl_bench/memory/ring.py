@@ -6,7 +6,7 @@ Source: Lopez-Paz & Ranzato 2017, section 3: with T known tasks each gets m = M/
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -25,6 +25,9 @@ class Ring(Memory):
     all tasks and is never reset, and a batch that reaches the end of the ring is cut off there,
     as in the GEM authors' code.
     """
+
+    abilities = frozenset({"stream", "task blocks"})
+    kept = ("share", "counts", "cursors")
 
     class Settings(Section):
         size: int = Field(ge=1)
@@ -50,24 +53,28 @@ class Ring(Memory):
         if self.growing and self.authors_cursor:
             raise UsageError("memory.authors_cursor=true needs memory.tasks=known")
         rows = settings.size if self.growing else tasks * self.share
-        self.x = torch.zeros(rows, *input_shape, device=device)
-        self.y = torch.zeros(rows, dtype=torch.int64, device=device)
+        self.make_room(rows, input_shape, device)
         self.counts: list[int] = []  # samples held of each task seen
         self.cursors: list[int] = []  # next row to write in each task's share
 
     def add(
-        self, x: Tensor, y: Tensor, task: int, generator: torch.Generator | None = None
+        self,
+        x: Tensor,
+        y: Tensor,
+        task: int,
+        generator: torch.Generator | None = None,
+        **columns: Tensor,
     ) -> None:
         while len(self.counts) <= task:
             self._open_share()
-        if self.authors_cursor:
-            x, y = x[: self.share - self.cursors[task]], y[: self.share - self.cursors[task]]
-        x, y = x[-self.share :], y[-self.share :]
-        offset = torch.arange(self.cursors[task], self.cursors[task] + len(y))
-        rows = (task * self.share + offset % self.share).to(self.y.device)
-        self.x[rows], self.y[rows] = x, y
-        self.cursors[task] = (self.cursors[task] + len(y)) % self.share
-        self.counts[task] = min(self.counts[task] + len(y), self.share)
+        end = min(len(y), self.share - self.cursors[task]) if self.authors_cursor else len(y)
+        chosen = slice(max(0, end - self.share), end)
+        count = chosen.stop - chosen.start
+        offset = torch.arange(self.cursors[task], self.cursors[task] + count)
+        rows = (task * self.share + offset % self.share).to(self.device)
+        self.write(rows, x, y, columns, chosen)
+        self.cursors[task] = (self.cursors[task] + count) % self.share
+        self.counts[task] = min(self.counts[task] + count, self.share)
 
     def first(self, tasks: int) -> tuple[Tensor, Tensor, list[int]]:
         """x (tasks, share, *input_shape), y (tasks, share) of the first tasks, and their counts.
@@ -101,21 +108,6 @@ class Ring(Memory):
     def task_ids(self, rows: Tensor) -> Tensor:
         return rows // self.share
 
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            "x": self.x,
-            "y": self.y,
-            "share": self.share,
-            "counts": list(self.counts),
-            "cursors": list(self.cursors),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.x.copy_(state["x"])
-        self.y.copy_(state["y"])
-        self.share = state["share"]
-        self.counts, self.cursors = list(state["counts"]), list(state["cursors"])
-
     def _open_share(self) -> None:
         self.counts.append(0)
         self.cursors.append(self.cursors[-1] if self.authors_cursor and self.cursors else 0)
@@ -124,14 +116,11 @@ class Ring(Memory):
 
     def _shrink(self, share: int) -> None:
         """Give every task ``share`` rows; each keeps its newest samples, oldest first."""
-        x, y = self.x.clone(), self.y.clone()
         for task, count in enumerate(self.counts):
             kept = min(count, share)
-            newest = (torch.arange(self.cursors[task] - kept, self.cursors[task]) % self.share).to(
-                y.device
-            )
-            target = slice(task * share, task * share + kept)
-            self.x[target] = x[task * self.share + newest]
-            self.y[target] = y[task * self.share + newest]
+            newest = torch.arange(self.cursors[task] - kept, self.cursors[task]) % self.share
+            # a smaller share lies further in front: nothing is written over before it was moved
+            rows = (task * self.share + newest).to(self.device)
+            self.move(rows, slice(task * share, task * share + kept))
             self.counts[task], self.cursors[task] = kept, kept % share
         self.share = share

@@ -23,13 +23,14 @@ class AGEM(Method):
     update.
     """
 
-    memories = ("ring", "class_ring", "reservoir")
+    memory_needs = frozenset({"stream"})
     needs = frozenset({"task identity"})
 
     class Settings(MethodSettings):
         reference: int = Field(ge=1)
 
     settings: Settings
+    kept = ("steps", "projections")
 
     def __init__(self, settings: Settings, context: Context) -> None:
         super().__init__(settings, context)
@@ -46,14 +47,14 @@ class AGEM(Method):
         self.step()
         self.memory.add(x, y, task.index, self.generator)
 
-    def reference_gradient(self, past: int) -> None:
-        """r (P,): the gradient of the mean loss on a random batch of the first ``past`` tasks."""
-        x, y, task_ids = self.memory.sample_past(past, self.settings.reference, self.generator)
+    def reference_gradient(self, tasks: int) -> None:
+        """r (P,): the gradient of the mean loss on a random batch of the first ``tasks`` tasks."""
+        past = self.memory.sample_past(tasks, self.settings.reference, self.generator)
 
         def sample_loss(logits: Tensor, part: slice) -> Tensor:
-            return self.scenario.loss(logits, y[part], task_ids[part])
+            return self.scenario.loss(logits, past.y[part], past.task_ids[part])
 
-        self.net.group_gradients(x[None], [len(y)], sample_loss, self.r[None])
+        self.net.group_gradients(past.x[None], [len(past)], sample_loss, self.r[None])
 
     def project(self, g: Tensor) -> None:
         """The projection in place; without a violation g stays as it is, bit for bit."""
@@ -63,15 +64,6 @@ class AGEM(Method):
         g.copy_(torch.where(violated, g - product / (self.r @ self.r) * self.r, g))
         self.steps += 1
         self.projections += violated
-
-    def state_dict(self) -> dict[str, Any]:
-        own = {"steps": self.steps, "projections": self.projections}
-        return {**super().state_dict(), **own}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.steps = state["steps"]
-        self.projections.copy_(state["projections"])
 
     def diagnostics(self) -> dict[str, Any]:
         """Steps with a reference gradient, and how many of them were projected."""

@@ -15,7 +15,6 @@ from cl_bench.errors import UsageError
 from cl_bench.methods.base import Context, Method, MethodSettings
 from cl_bench.methods.parts.consolidation import Shared, consolidate
 from cl_bench.methods.parts.decomposition import Decomposition
-from cl_bench.methods.parts.sparse import pack_rows, unpack_rows
 from cl_bench.streams.task import Task
 
 
@@ -31,7 +30,7 @@ class APD(Method):
     with θ*_i the parameters of task i when t begins: past τ_i and v_i make up for every move of σ
     (``retroactive``). Else l1·‖τ_t‖₁ and drift·‖σ - σ*‖² (equation 1). With g_i the derivative by
     θ_i the chain rule gives Σ g_i ⊗ M_i for σ, g_i for τ_i and Σ_unit (g_i ⊗ σ) M_i (1 - M_i) for
-    v_i. The optimiser is Adam, anew for every task.
+    v_i. The optimiser is Adam, anew for every task (``method.optimizer``).
 
     Entries of τ and σ̃ of magnitude ``l1`` or less count as zero in tests and in the capacity, the
     number of non-zero parameters over the size of one network; ``prune: task`` also sets them to
@@ -50,7 +49,6 @@ class APD(Method):
         prune: Literal["task", "test"]
         tau_init: Literal["shared", "zero"]
         weight_decay: float = Field(ge=0)
-        lr_decay: float = Field(gt=0, le=1)
         select: int = Field(ge=0)
         consolidate_every: int | None = Field(ge=1)
         clusters: int = Field(ge=1)
@@ -58,6 +56,7 @@ class APD(Method):
         shared_value: Literal["midrange", "centroid"]
 
     settings: Settings
+    kept = ("sigma", "tau", "v", "learned", "shared", "anchor", "passes_left", "best", "capacities")
 
     def __init__(self, settings: Settings, context: Context) -> None:
         if context.scenario.kind == "class":
@@ -70,10 +69,14 @@ class APD(Method):
                 f"method=apd cannot use model={context.model.name}, whose statistics would be "
                 "shared by all tasks; choose model=lenet, small_cnn or mlp"
             )
+        if settings.sparsity == "proximal" and settings.optimizer.name != "adam":
+            raise UsageError(
+                "method.sparsity=proximal: is soft thresholding in Adam's metric; choose "
+                "method.optimizer.name=adam"
+            )
         self.layout = Decomposition(self.net)
         if not self.layout.layers:
             raise UsageError("method=apd needs a hidden layer to share; set model.hidden")
-        self.validation, self.epochs = context.validation, context.epochs
         self.initial = self.net.theta.clone()
         self.sigma = self.initial * self.layout.decomposed
         self.learned: list[int] = []  # task index of every row of tau and v
@@ -81,8 +84,7 @@ class APD(Method):
         self.v = self.sigma.new_zeros(0, self.layout.units)
         self.shared = Shared.none(self.layout.layers, self.net.size, context.device)
         self.anchor: Tensor | None = None  # θ* - σ̃ (t-1, P), without retroactive σ* (P,)
-        self.adam: torch.optim.Adam | None = None
-        self.seen = 0  # samples of the task
+        self.passes_left = 0  # of the task
         self.best: tuple[float, list[Tensor]] | None = None  # accuracy, [σ, τ, v]
         self.capacities: list[float] = []
 
@@ -101,21 +103,21 @@ class APD(Method):
         self.learned.append(task.index)
         self.tau, self.v = torch.cat([self.tau, tau[None]]), torch.cat([self.v, v[None]])
         self.shared.add_row()
-        self.seen, self.best = 0, None
-        self.adam = self.new_adam()
+        self.passes_left, self.best = self.context.epochs, None
 
     def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
         self.compose(-1)
-        self.update(self.gradient(x, y, task), self.seen // len(task.train))
-        self.seen += len(x)
-        passes, rest = divmod(self.seen, len(task.train))
-        if rest == 0 and passes > self.epochs - self.settings.select:
+        self.update(self.gradient(x, y, task))
+
+    def end_epoch(self, task: Task) -> None:
+        self.passes_left -= 1
+        if self.passes_left < self.settings.select:
             self.keep_best(task)
 
     def end_task(self, task: Task) -> None:
         if self.best is not None:
             self.sigma, self.tau, self.v = self.best[1]
-        self.anchor = self.adam = self.best = None
+        self.anchor = self.best = None
         every = self.settings.consolidate_every
         if every is not None and (task.index + 1) % every == 0:
             self.consolidate(self.settings.clusters * (task.index + 1) // every)
@@ -174,30 +176,14 @@ class APD(Method):
             by_sigma.add_(sigma - self.anchor, alpha=2 * s.drift)
         return [by_sigma, by_tau, by_v]
 
-    def update(self, g: Tensor, passes: int) -> None:
-        """One step of Adam, after ``passes`` whole passes over the task."""
-        (group,) = self.adam.param_groups
-        group["lr"] = self.settings.lr * self.settings.lr_decay**passes
-        for values, gradient in zip(self.moving, self.gradients(g), strict=True):
-            values.grad = gradient
-        self.adam.step()
+    def update(self, g: Tensor) -> None:
+        """One step of σ and the trained rows of τ and v."""
+        lr, tau = self.optimizer.lr, self.tau[self.rows]
+        self.optimizer.step([self.sigma, tau, self.v[self.rows]], self.gradients(g))
         if self.settings.sparsity == "proximal":
-            tau = self.moving[1]
-            state = self.adam.state[tau]
-            metric = (state["exp_avg_sq"] / (1 - group["betas"][1] ** state["step"])).sqrt_()
-            threshold = self.layout.decomposed * group["lr"] * self.settings.l1
-            threshold = threshold / metric.add_(group["eps"])
+            threshold = self.layout.decomposed * lr * self.settings.l1
+            threshold = threshold / self.optimizer.metric(1)
             tau.copy_(tau.sign() * (tau.abs() - threshold).clamp_(min=0))
-
-    @property
-    def moving(self) -> list[Tensor]:
-        """σ and the trained rows of τ and v, as the optimiser holds them."""
-        return self.adam.param_groups[0]["params"]
-
-    def new_adam(self) -> torch.optim.Adam:
-        trained = [self.sigma, self.tau[self.rows], self.v[self.rows]]
-        # one pass over memory instead of eight: with many tasks that is most of a step on a CPU
-        return torch.optim.Adam(trained, lr=self.settings.lr, fused=self.device.type == "cpu")
 
     @torch.no_grad()
     def keep_best(self, task: Task) -> None:
@@ -205,7 +191,7 @@ class APD(Method):
         correct = count = 0
         self.train(False)
         self.compose(-1)
-        for x, y in self.validation(task):
+        for x, y in self.context.validation(task):
             logits = self.scenario.mask(self.net(x), task.index)
             correct += int((logits.argmax(1) == y).sum())
             count += len(y)
@@ -256,43 +242,3 @@ class APD(Method):
         """Capacity after every task, and the entries of τ that each task keeps."""
         kept = [int(self.pruned(tau).count_nonzero()) for tau in self.tau]
         return {"capacity_after_task": self.capacities, "tau_nonzero": kept}
-
-    def state_dict(self) -> dict[str, Any]:
-        own = {
-            "sigma": self.sigma,
-            "tau": pack_rows(self.tau),
-            "v": self.v,
-            "learned": list(self.learned),
-            "shared": self.shared.state_dict(),
-            "anchor": self.anchor,
-            "adam": None if self.adam is None else [dict(self.adam.state[p]) for p in self.moving],
-            "seen": self.seen,
-            "best": None if self.best is None else list(self.best),
-            "capacities": list(self.capacities),
-        }
-        return {**super().state_dict(), **own}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        device = self.device
-        self.sigma = state["sigma"].to(device, copy=True)
-        self.tau = unpack_rows(state["tau"], self.tau)
-        self.v = state["v"].to(device, copy=True)
-        self.learned = list(state["learned"])
-        self.shared.load_state_dict(state["shared"])
-        self.anchor = None if state["anchor"] is None else state["anchor"].to(device, copy=True)
-        self.adam = None
-        if state["adam"] is not None:
-            self.adam = self.new_adam()
-            for values, moments in zip(self.moving, state["adam"], strict=True):
-                # the count of steps stays on the CPU, as the optimiser has it
-                self.adam.state[values] = {
-                    key: moment.to("cpu" if key == "step" else device, copy=True)
-                    for key, moment in moments.items()
-                }
-        self.seen = state["seen"]
-        self.best = None
-        if state["best"] is not None:
-            accuracy, parts = state["best"]
-            self.best = accuracy, [part.to(device, copy=True) for part in parts]
-        self.capacities = list(state["capacities"])

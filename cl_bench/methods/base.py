@@ -11,16 +11,19 @@ from pydantic import Field
 from torch import Tensor
 
 from cl_bench.config.schema import Section
-from cl_bench.memory.base import Memory
+from cl_bench.files.stateful import Stateful
+from cl_bench.memory.base import Ability, Memory
+from cl_bench.methods.parts.optimizer import Optimizer, OptimizerSettings
 from cl_bench.network.theta import Network
 from cl_bench.streams.scenario import Scenario
 from cl_bench.streams.task import Task
 
 
 class MethodSettings(Section):
-    """``lr``: step size of plain SGD."""
+    """``lr``: step size; ``optimizer``: what takes the steps, plain SGD unless said otherwise."""
 
     lr: float = Field(gt=0)
+    optimizer: OptimizerSettings = OptimizerSettings()
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,9 @@ class Context:
     ``model`` holds the settings of the chosen model.
     ``build_network(**changes)`` makes a freshly initialised network on the run's device, with the
     model's settings changed as given (``hidden=[5, 5]``); ``generator`` is the random stream for
-    the method's own draws, ``tasks`` the number T of tasks to come. ``inputs(task, "train")`` or
-    ``"test"`` gives the inputs of one of the task's sets in large batches, without labels;
+    the method's own draws, ``tasks`` the number T of tasks to come. ``data(task)`` gives the task's
+    samples once more when it ends, in large batches x, y in the order of its first pass;
+    ``inputs(task, "train")`` or ``"test"`` the inputs of one of the task's sets without labels;
     ``validation(task)`` the batches that the task holds out of training, ``epochs`` the number of
     passes over each task.
     """
@@ -43,29 +47,37 @@ class Context:
     generator: torch.Generator
     device: torch.device
     tasks: int
+    data: Callable[[Task], Iterator[tuple[Tensor, Tensor]]]
     inputs: Callable[[Task, Literal["train", "test"]], Iterator[Tensor]]
     validation: Callable[[Task], Iterator[tuple[Tensor, Tensor]]]
     epochs: int
 
 
-class Method:
-    """Plain SGD on one network. A method overrides the verbs in which it differs.
+class Method(Stateful):
+    """SGD on one network. A method overrides the verbs in which it differs.
 
-    ``memories`` names the memories it works with, any other is refused; if empty, it gets none.
+    ``kept`` names the attributes that later behaviour depends on, beside those that the base keeps
+    (see :class:`Stateful`). ``memory_needs`` are the abilities that it asks of a memory, others are
+    refused; if empty, it gets none.
     ``needs`` says what else it relies on, for readers: ``task identity``, ``task boundaries``.
     """
 
-    memories: ClassVar[tuple[str, ...]] = ()
+    kept = ("net", "generator", "passes", "memory", "optimizer")
+    memory_needs: ClassVar[frozenset[Ability]] = frozenset()
     needs: ClassVar[frozenset[str]] = frozenset()
     Settings: ClassVar[type[MethodSettings]] = MethodSettings
 
     def __init__(self, settings: MethodSettings, context: Context) -> None:
         self.settings = settings
+        self.context = context
         self.scenario = context.scenario
         self.memory = context.memory
         self.generator = context.generator
         self.device = context.device
         self.net = context.build_network()
+        self.passes = self.net.passes  # those of all networks of the run
+        chosen = settings.optimizer or OptimizerSettings()
+        self.optimizer = Optimizer(chosen, settings.lr, context.device)
 
     # -- the four verbs -------------------------------------------------------------------------
 
@@ -76,6 +88,9 @@ class Method:
         """Learn from one batch x (b, *input_shape), y (b,), seen once."""
         self.gradient(x, y, task)
         self.step()
+
+    def end_epoch(self, task: Task) -> None:
+        """One pass over the task is complete; the last one is followed by :meth:`end_task`."""
 
     def end_task(self, task: Task) -> None:
         """The last batch of the task has been observed."""
@@ -103,8 +118,19 @@ class Method:
         return self.net.gradient(self.scenario.loss(self.net(x), y, task.index).mean())
 
     def step(self) -> None:
-        """θ ← θ - lr · g."""
-        self.net.theta.add_(self.net.grad, alpha=-self.settings.lr)
+        """θ ← θ - lr · g, or what ``method.optimizer`` makes of it."""
+        self.optimizer.step([self.net.theta], [self.net.grad])
+
+    def first_samples(self, task: Task, n: int) -> tuple[Tensor, Tensor]:
+        """x, y of the first n samples of the task that was just learned, or of all it has."""
+        found: list[tuple[Tensor, Tensor]] = []
+        for x, y in self.context.data(task):
+            found.append((x[:n], y[:n]))
+            n -= len(found[-1][1])
+            if not n:
+                break
+        x, y = zip(*found, strict=True)
+        return torch.cat(x), torch.cat(y)
 
     @property
     def parameters(self) -> int:
@@ -115,30 +141,11 @@ class Method:
         """Whether every parameter is a finite number."""
         return bool(torch.isfinite(self.net.theta).all())
 
-    # -- state and record ------------------------------------------------------------------------
+    def advice(self) -> str:
+        """What to change when the parameters are no longer finite."""
+        return f"lower method.lr (now {self.settings.lr})"
 
-    def state_dict(self) -> dict[str, Any]:
-        """All state that later behaviour depends on; a subclass adds its own to it."""
-        state: dict[str, Any] = {
-            "theta": self.net.theta,
-            "buffers": dict(self.net.module.named_buffers()),
-            "generator": self.generator.get_state(),
-            "passes": [self.net.passes.forward, self.net.passes.backward],
-        }
-        if self.memory is not None:
-            state["memory"] = self.memory.state_dict()
-        return state
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue exactly where the method that gave ``state`` stood."""
-        self.net.theta.copy_(state["theta"])
-        for name, buffer in self.net.module.named_buffers():
-            buffer.copy_(state["buffers"][name])
-        self.generator.set_state(state["generator"])
-        if "passes" in state:  # models of earlier versions do not say
-            self.net.passes.forward, self.net.passes.backward = map(int, state["passes"])
-        if self.memory is not None:
-            self.memory.load_state_dict(state["memory"])
+    # -- record ----------------------------------------------------------------------------------
 
     def metrics(self) -> dict[str, float]:
         """Numbers of the method's own that belong beside the accuracy in the results."""

@@ -23,7 +23,7 @@ class ER(Method):
     the tasks present of each one's mean (algorithm 5).
     """
 
-    memories = ("ring", "class_ring", "reservoir")
+    memory_needs = frozenset({"stream"})
 
     class Settings(MethodSettings):
         replay: int = Field(ge=0)
@@ -33,12 +33,12 @@ class ER(Method):
     settings: Settings
 
     def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
-        old_x, old_y, old_tasks = self.memory.sample(
+        old = self.memory.sample(
             self.settings.replay, self.generator, self.settings.draw == "with_replacement"
         )
-        tasks = torch.cat([torch.full_like(y, task.index), old_tasks])
-        logits = self.net(torch.cat([x, old_x]))
-        losses = self.scenario.loss(logits, torch.cat([y, old_y]), tasks)
+        tasks = torch.cat([torch.full_like(y, task.index), old.task_ids])
+        logits = self.net(torch.cat([x, old.x]))
+        losses = self.scenario.loss(logits, torch.cat([y, old.y]), tasks)
         self.net.gradient(self.total(losses, tasks))
         self.step()
         self.memory.add(x, y, task.index, self.generator)

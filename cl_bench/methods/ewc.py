@@ -6,18 +6,16 @@ Sources: Kirkpatrick et al. 2017 (arXiv:1612.00796), equation 3; online: Schwarz
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 from torch import Tensor
 
-from cl_bench.methods.base import Context, Method, MethodSettings
-from cl_bench.methods.parts.quadratic import QuadraticPenalty
-from cl_bench.methods.parts.task_buffer import TaskBuffer
+from cl_bench.methods.parts.quadratic import PenaltyMethod, PenaltySettings
 from cl_bench.streams.task import Task
 
 
-class EWC(Method):
+class EWC(PenaltyMethod):
     """g ← g + 2λ (A·θ - B): the loss gains λ Σ_k F_k (θ - θ*_k)², without the paper's ½.
 
     F_k is the diagonal Fisher information of task k on its first ``fisher_samples`` samples, at
@@ -29,8 +27,7 @@ class EWC(Method):
 
     needs = frozenset({"task boundaries"})
 
-    class Settings(MethodSettings):
-        strength: float = Field(ge=0)
+    class Settings(PenaltySettings):
         fisher: Literal["batch", "empirical"]
         fisher_samples: int = Field(ge=1)
         online: bool
@@ -38,23 +35,8 @@ class EWC(Method):
 
     settings: Settings
 
-    def __init__(self, settings: Settings, context: Context) -> None:
-        super().__init__(settings, context)
-        self.penalty = QuadraticPenalty(self.net.size, context.device)
-        self.buffer = TaskBuffer(context.device)
-
-    def begin_task(self, task: Task) -> None:
-        # a second pass must not count samples twice
-        self.buffer.clear(min(self.settings.fisher_samples, len(task.train)))
-
-    def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
-        self.buffer.add(x, y)
-        g = self.gradient(x, y, task)
-        self.penalty.add_gradient(g, self.net.theta, self.settings.strength)
-        self.step()
-
     def end_task(self, task: Task) -> None:
-        fisher = self.fisher(*self.buffer.samples, task)
+        fisher = self.fisher(*self.first_samples(task, self.settings.fisher_samples), task)
         if self.settings.online:
             self.penalty.move(fisher, self.net.theta, self.settings.decay)
         else:
@@ -69,15 +51,6 @@ class EWC(Method):
         def sample_loss(logits: Tensor, labels: Tensor) -> Tensor:
             return self.scenario.loss(logits, labels, task.index)
 
-        fisher = self.net.mean_power_gradient(x, y, sample_loss, order=2)
+        fisher = self.net.mean_squared_gradient(x, y, sample_loss)
         self.train(True)
         return fisher
-
-    def state_dict(self) -> dict[str, Any]:
-        own = {"penalty": self.penalty.state_dict(), "buffer": self.buffer.state_dict()}
-        return {**super().state_dict(), **own}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.penalty.load_state_dict(state["penalty"])
-        self.buffer.load_state_dict(state["buffer"])

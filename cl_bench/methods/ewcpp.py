@@ -6,18 +6,16 @@ al. 2019 (A-GEM, arXiv:1812.00420), whose row "EWC" it is.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from cl_bench.methods.base import Context, Method, MethodSettings
-from cl_bench.methods.parts.quadratic import QuadraticPenalty
+from cl_bench.methods.base import Context
+from cl_bench.methods.parts.quadratic import PenaltyMethod, PenaltySettings
 from cl_bench.streams.task import Task
 
 
-class EWCPlusPlus(Method):
+class EWCPlusPlus(PenaltyMethod):
     """g ← g + 2λ F (θ - θ*): the loss gains λ Σ_i F_i (θ_i - θ*_i)².
 
     Every ``every`` steps F̃ ← (1 - alpha)·F̃ + alpha·(mean over these steps of g²), where g is the
@@ -28,17 +26,16 @@ class EWCPlusPlus(Method):
 
     needs = frozenset({"task boundaries"})
 
-    class Settings(MethodSettings):
-        strength: float = Field(ge=0)
+    class Settings(PenaltySettings):
         alpha: float = Field(gt=0, le=1)
         every: int = Field(ge=1)
         scaled: bool
 
     settings: Settings
+    kept = ("fisher", "squares", "steps")
 
     def __init__(self, settings: Settings, context: Context) -> None:
         super().__init__(settings, context)
-        self.penalty = QuadraticPenalty(self.net.size, context.device)
         self.fisher = torch.zeros_like(self.net.theta)
         self.squares = torch.zeros_like(self.net.theta)  # sum of g² since the last average
         self.steps = 0
@@ -55,8 +52,7 @@ class EWCPlusPlus(Method):
             self.fisher.lerp_(self.squares / self.steps, self.settings.alpha)
             self.squares.zero_()
             self.steps = 0
-        self.penalty.add_gradient(g, self.net.theta, self.settings.strength)
-        self.step()
+        self.penalized_step(g)
 
     def end_task(self, task: Task) -> None:
         fisher = self.fisher
@@ -64,14 +60,3 @@ class EWCPlusPlus(Method):
             low, high = fisher.aminmax()
             fisher = (fisher - low) / (high - low).clamp(min=torch.finfo(fisher.dtype).tiny)
         self.penalty.move(fisher, self.net.theta, decay=0.0)
-
-    def state_dict(self) -> dict[str, Any]:
-        own = {"fisher": self.fisher, "squares": self.squares, "steps": self.steps}
-        return {**super().state_dict(), "penalty": self.penalty.state_dict(), **own}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.penalty.load_state_dict(state["penalty"])
-        self.fisher.copy_(state["fisher"])
-        self.squares.copy_(state["squares"])
-        self.steps = int(state["steps"])

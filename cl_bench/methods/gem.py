@@ -26,7 +26,7 @@ class GEM(Method):
     float32 like the gradients, and the program alone is solved in float64.
     """
 
-    memories = ("ring",)
+    memory_needs = frozenset({"task blocks"})
     needs = frozenset({"task identity"})
 
     class Settings(MethodSettings):
@@ -35,6 +35,7 @@ class GEM(Method):
         eps: float = Field(ge=0)
 
     settings: Settings
+    kept = ("count", "violations")
     counts: ClassVar[tuple[str, ...]] = ("steps", "violated_steps", "fallbacks", "unsolved")
 
     def __init__(self, settings: Settings, context: Context) -> None:
@@ -82,15 +83,6 @@ class GEM(Method):
             return
         self.count["fallbacks"] += not solved
         g.addmv_(G.t(), torch.from_numpy(v + added).to(g))
-
-    def state_dict(self) -> dict[str, Any]:
-        own = {"count": dict(self.count), "violations": self.violations}
-        return {**super().state_dict(), **own}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.count = dict(state["count"])
-        self.violations.copy_(state["violations"])
 
     def diagnostics(self) -> dict[str, Any]:
         """How often a constraint was violated, in all and per past task, and how it was solved."""

@@ -6,8 +6,6 @@ baseline "iCaRL" of Lopez-Paz & Ranzato 2017, from whose code its published numb
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -15,7 +13,6 @@ from torch import Tensor
 from cl_bench.errors import UsageError
 from cl_bench.memory.exemplars import Exemplars
 from cl_bench.methods.base import Context, Method, MethodSettings
-from cl_bench.methods.parts.task_buffer import TaskBuffer
 from cl_bench.streams.task import Task
 
 
@@ -33,13 +30,14 @@ class ICaRL(Method):
     task whose classes have no exemplars yet the network's own outputs answer.
     """
 
-    memories = ("exemplars",)
+    memory_needs = frozenset({"class exemplars"})
     needs = frozenset({"task boundaries"})
 
     class Settings(MethodSettings):
         strength: float = Field(ge=0)
 
     settings: Settings
+    kept = ("targets",)
     memory: Exemplars
 
     def __init__(self, settings: Settings, context: Context) -> None:
@@ -55,16 +53,11 @@ class ICaRL(Method):
             )
         super().__init__(settings, context)
         self.heads = context.scenario.multi_head()
-        self.buffer = TaskBuffer(context.device)
         self.targets: Tensor | None = None  # log p* (n, C) of all exemplars, -inf: does not count
         self._means: Tensor | None = None  # of the exemplars at the present weights, on demand
 
-    def begin_task(self, task: Task) -> None:
-        self.buffer.clear(len(task.train))  # later passes bring the same samples again
-
     def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
         self._means = None
-        self.buffer.add(x, y)
         loss = self.heads.loss(self.net(x), y, task.index).mean()
         if self.targets is not None:
             loss = loss + self.settings.strength * self.distillation()
@@ -88,7 +81,7 @@ class ICaRL(Method):
     def end_task(self, task: Task) -> None:
         self._means = None
         self.train(False)  # exemplars are chosen and described as they will be seen in a test
-        x, y = self.buffer.samples
+        x, y = self.first_samples(task, len(task.train))
         outputs = self.outputs(x)[:, list(task.classes)]
         share = self.memory.share(len(task.classes))
         chosen = []
@@ -98,7 +91,6 @@ class ICaRL(Method):
                 chosen.append(rows[herd(outputs[rows], share)])
         order = torch.cat(chosen)
         self.memory.add(x[order], y[order], task.index)
-        self.buffer.clear(0)
         outputs = self.outputs(self.memory.x[: len(self.memory)])
         task_ids = self.memory.task_ids(self.memory.rows()).to(self.device)
         self.targets = self.heads.mask(outputs, task_ids).log_softmax(1)
@@ -126,16 +118,6 @@ class ICaRL(Method):
     def outputs(self, x: Tensor, chunk: int = 500) -> Tensor:
         """The network's outputs (n, C), ``chunk`` samples at a time."""
         return torch.cat([self.net(part) for part in x.split(chunk)])
-
-    def state_dict(self) -> dict[str, Any]:
-        own = {"buffer": self.buffer.state_dict(), "targets": self.targets}
-        return {**super().state_dict(), **own}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.buffer.load_state_dict(state["buffer"])
-        self.targets = None if state["targets"] is None else state["targets"].to(self.device)
-        self._means = None
 
 
 def herd(features: Tensor, m: int) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -33,6 +33,7 @@ class Independent(Method):
         width: Literal["share", "whole"] = "share"  # runs recorded before it lack it
 
     settings: Settings
+    kept = ("nets",)
 
     def __init__(self, settings: Settings, context: Context) -> None:
         build = context.build_network
@@ -68,19 +69,3 @@ class Independent(Method):
 
     def finite(self) -> bool:
         return all(bool(torch.isfinite(net.theta).all()) for net in self.nets)
-
-    def state_dict(self) -> dict[str, Any]:
-        own = {
-            "thetas": [net.theta for net in self.nets],
-            "all_buffers": [dict(net.module.named_buffers()) for net in self.nets],
-        }
-        return {**super().state_dict(), **own}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        for net, theta, buffers in zip(
-            self.nets, state["thetas"], state["all_buffers"], strict=True
-        ):
-            net.theta.copy_(theta)
-            for name, buffer in net.module.named_buffers():
-                buffer.copy_(buffers[name])

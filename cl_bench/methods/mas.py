@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from cl_bench.errors import UsageError
-from cl_bench.methods.base import Context, Method, MethodSettings
-from cl_bench.methods.parts.quadratic import QuadraticPenalty
+from cl_bench.methods.base import Context
+from cl_bench.methods.parts.quadratic import PenaltyMethod, PenaltySettings
 from cl_bench.network.hebbian import Hebbian
 from cl_bench.streams.task import Task
 
 
-class MAS(Method):
+class MAS(PenaltyMethod):
     """g ← g + 2λ Ω (θ - θ*): the loss gains λ Σ_i Ω_i (θ_i - θ*_i)².
 
     After a task Ω gains the mean over inputs x of |∂‖F(x; θ)‖² / ∂θ|; the outputs F are those that
@@ -34,44 +34,28 @@ class MAS(Method):
     ``accumulate``: ``sum`` adds the tasks' importances (authors), ``average`` is
     Ω ← alpha·Ω + (1 - alpha)·Ω_task from the second task on, ``separate`` adds them and draws each
     task's to that task's own weights, as EWC does.
-
-    ``momentum`` is that of SGD on the whole gradient, from rest at the start of every task.
     """
 
     needs = frozenset({"task boundaries"})
 
-    class Settings(MethodSettings):
-        strength: float = Field(ge=0)
+    class Settings(PenaltySettings):
         scope: Literal["global", "local"]
         absolute: Literal["sample", "batch"]
         importance_batch: int = Field(ge=1)
         importance_data: Literal["train", "test", "both"]
         accumulate: Literal["sum", "average", "separate"]
         alpha: float = Field(ge=0, le=1)
-        momentum: float = Field(ge=0, lt=1)
 
     settings: Settings
 
     def __init__(self, settings: Settings, context: Context) -> None:
         super().__init__(settings, context)
-        self.inputs = context.inputs
-        self.penalty = QuadraticPenalty(self.net.size, context.device)
-        self.velocity = torch.zeros_like(self.net.theta)
         self.hebbian = Hebbian(self.net)
         if settings.scope == "local" and not self.hebbian.fits():
             raise UsageError(
                 f"method.scope=local cannot use model={context.model.name}, which has parameters "
                 "outside of linear and convolutional layers; choose model=mlp, small_cnn or lenet"
             )
-
-    def begin_task(self, task: Task) -> None:
-        self.velocity.zero_()
-
-    def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
-        g = self.gradient(x, y, task)
-        self.penalty.add_gradient(g, self.net.theta, self.settings.strength)
-        self.velocity.mul_(self.settings.momentum).add_(g)
-        self.net.theta.add_(self.velocity, alpha=-self.settings.lr)
 
     def end_task(self, task: Task) -> None:
         importance, alpha = self.importance(task), self.settings.alpha
@@ -89,7 +73,7 @@ class MAS(Method):
         total, count = torch.zeros_like(self.net.theta), 0
         self.train(False)
         splits = ("train", "test") if chosen == "both" else (chosen,)
-        blocks = chain.from_iterable(self.inputs(task, split) for split in splits)
+        blocks = chain.from_iterable(self.context.inputs(task, split) for split in splits)
         if self.settings.scope == "global" and self.settings.absolute == "batch":
             blocks = whole_batches(blocks, self.settings.importance_batch)
         for x in blocks:
@@ -107,20 +91,11 @@ class MAS(Method):
         if self.settings.scope == "local":
             self.hebbian.add(x, visible, total)
         elif self.settings.absolute == "sample":
-            mean = self.net.mean_power_gradient(x, x.new_empty(len(x)), squared_norm, order=1)
+            mean = self.net.mean_absolute_gradient(x, x.new_empty(len(x)), squared_norm)
             total.add_(mean, alpha=len(x))
         else:
             for part in x.split(self.settings.importance_batch):
                 total += self.net.gradient(squared_norm(self.net(part), part).sum()).abs()
-
-    def state_dict(self) -> dict[str, Any]:
-        own = {"penalty": self.penalty.state_dict(), "velocity": self.velocity}
-        return {**super().state_dict(), **own}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.penalty.load_state_dict(state["penalty"])
-        self.velocity.copy_(state["velocity"])
 
 
 def whole_batches(blocks: Iterable[Tensor], size: int) -> Iterator[Tensor]:

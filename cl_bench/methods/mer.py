@@ -37,9 +37,10 @@ class MER(Method):
     statistics of BatchNorm are interpolated like θ.
     """
 
-    memories = ("ring", "class_ring", "reservoir")
+    memory_needs = frozenset({"stream"})
 
     class Settings(MethodSettings):
+        optimizer: None = None  # the inner loop is its own
         algorithm: Literal[1, 6, 7]
         replay: int = Field(ge=0)
         batches: int = Field(ge=1)
@@ -50,6 +51,7 @@ class MER(Method):
         kernel: Literal["auto", "compiled", "generic"]
 
     settings: Settings
+    kept = ("steps",)
 
     def __init__(self, settings: Settings, context: Context) -> None:
         super().__init__(settings, context)
@@ -92,19 +94,6 @@ class MER(Method):
         if algorithm == 7:
             rows = rows[:, torch.randperm(n + 1, generator=self.generator)]
         return rows
-
-    def state_dict(self) -> dict[str, Any]:
-        # in the order of the parameters, whatever the layout that the chain works on
-        theta = torch.cat([p.detach().flatten() for p in self.net.parameters])
-        return {**super().state_dict(), "theta": theta, "steps": self.steps}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        for parameter, value in zip(
-            self.net.parameters, self.net.views(state["theta"]), strict=True
-        ):
-            parameter.data.copy_(value)
-        self.steps = state["steps"]
 
     def diagnostics(self) -> dict[str, Any]:
         """Which code ran the chains, and the number of one-sample SGD steps."""

@@ -40,8 +40,9 @@ class Multimodal(Method):
         for part in parts:
             self.net.grad[part].zero_()
         self.net.backward(self.scenario.loss(self.logits(x, task), y, task.index).mean())
-        for part in parts:
-            self.net.theta[part].add_(self.net.grad[part], alpha=-self.settings.lr)
+        self.optimizer.step(
+            [self.net.theta[part] for part in parts], [self.net.grad[part] for part in parts]
+        )
 
     def logits(self, x: Tensor, task: Task) -> Tensor:
         self.net.module.active = task.index

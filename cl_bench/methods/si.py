@@ -5,18 +5,18 @@ Source: Zenke et al. 2017 (arXiv:1703.04200), equations 3-5.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from cl_bench.methods.base import Context, Method, MethodSettings
-from cl_bench.methods.parts.quadratic import QuadraticPenalty
+from cl_bench.methods.base import Context
+from cl_bench.methods.parts.quadratic import PenaltyMethod, PenaltySettings
 from cl_bench.streams.task import Task
 
 
-class SI(Method):
+class SI(PenaltyMethod):
     """g ← g + 2c Ω (θ - θ*): the loss gains c Σ_i Ω_i (θ_i - θ*_i)².
 
     ω sums -g_i·δ_i over the steps of a task: g is the gradient of the task's own loss, without
@@ -28,16 +28,15 @@ class SI(Method):
 
     needs = frozenset({"task boundaries"})
 
-    class Settings(MethodSettings):
-        strength: float = Field(ge=0)
+    class Settings(PenaltySettings):
         xi: float = Field(gt=0)
         negative: Literal["keep", "zero"]
 
     settings: Settings
+    kept = ("omega", "start")
 
     def __init__(self, settings: Settings, context: Context) -> None:
         super().__init__(settings, context)
-        self.penalty = QuadraticPenalty(self.net.size, context.device)
         self.omega = torch.zeros_like(self.net.theta)
         self.start = self.net.theta.clone()  # weights at the start of the task
 
@@ -49,21 +48,10 @@ class SI(Method):
         before = self.net.theta.clone()
         g = self.gradient(x, y, task)
         task_gradient = g.clone()
-        self.penalty.add_gradient(g, self.net.theta, self.settings.strength)
-        self.step()
+        self.penalized_step(g)
         self.omega.addcmul_(task_gradient, before.sub_(self.net.theta))
 
     def end_task(self, task: Task) -> None:
         omega = self.omega if self.settings.negative == "keep" else self.omega.clamp(min=0)
         importance = omega / ((self.net.theta - self.start).square() + self.settings.xi)
         self.penalty.move(importance, self.net.theta, decay=1.0)
-
-    def state_dict(self) -> dict[str, Any]:
-        own = {"penalty": self.penalty.state_dict(), "omega": self.omega, "start": self.start}
-        return {**super().state_dict(), **own}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.penalty.load_state_dict(state["penalty"])
-        self.omega.copy_(state["omega"])
-        self.start.copy_(state["start"])

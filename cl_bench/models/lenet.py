@@ -40,7 +40,6 @@ class LeNet(nn.Module):
         settings: Settings,
         input_shape: tuple[int, ...],
         classes: int,
-        generator: torch.Generator,
     ) -> None:
         super().__init__()
         channels, height, width = channels_height_width(input_shape, "lenet")
@@ -66,9 +65,7 @@ class LeNet(nn.Module):
                 (layer.bias, layer.bias.numel()),
             ):
                 std = fan_in**-0.5 / TRUNCATED_STD
-                nn.init.trunc_normal_(
-                    parameter, std=std, a=-2 * std, b=2 * std, generator=generator
-                )
+                nn.init.trunc_normal_(parameter, std=std, a=-2 * std, b=2 * std)
 
     def forward(self, x: Tensor) -> Tensor:
         # channels side by side in memory: pooling on the CPU is several times as fast

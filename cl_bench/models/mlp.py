@@ -6,7 +6,6 @@ import itertools
 import math
 from typing import Annotated, Any, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -34,7 +33,6 @@ class MLP(nn.Module):
         settings: Settings,
         input_shape: tuple[int, ...],
         classes: int,
-        generator: torch.Generator,
     ) -> None:
         super().__init__()
         widths = [math.prod(input_shape), *settings.hidden, classes]
@@ -44,10 +42,10 @@ class MLP(nn.Module):
         )
         for layer in self.layers:
             if settings.init == "xavier":
-                nn.init.xavier_uniform_(layer.weight, generator=generator)
+                nn.init.xavier_uniform_(layer.weight)
                 nn.init.zeros_(layer.bias)
             else:
-                nn.init.trunc_normal_(layer.weight, std=0.1, a=-0.2, b=0.2, generator=generator)
+                nn.init.trunc_normal_(layer.weight, std=0.1, a=-0.2, b=0.2)
                 nn.init.constant_(layer.bias, 0.1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ import math
 from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -34,7 +33,6 @@ class MultimodalMLP(nn.Module):
         settings: Settings,
         input_shape: tuple[int, ...],
         classes: int,
-        generator: torch.Generator,
     ) -> None:
         super().__init__()
         widths = [*settings.hidden, classes]
@@ -48,12 +46,12 @@ class MultimodalMLP(nn.Module):
         self.active = 0
         for layer in (*self.shared, *self.inputs):
             if settings.init == "xavier":
-                nn.init.xavier_uniform_(layer.weight, generator=generator)
+                nn.init.xavier_uniform_(layer.weight)
                 nn.init.zeros_(layer.bias)
             else:
                 bound = 1 / math.sqrt(layer.in_features)
-                nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
-                nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+                nn.init.uniform_(layer.weight, -bound, bound)
+                nn.init.uniform_(layer.bias, -bound, bound)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.inputs[self.active](x.flatten(1))

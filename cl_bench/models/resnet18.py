@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
@@ -40,7 +39,6 @@ class ResNet18(nn.Module):
         settings: Settings,
         input_shape: tuple[int, ...],
         classes: int,
-        generator: torch.Generator,
     ) -> None:
         super().__init__()
         channels, height, width = channels_height_width(input_shape, "resnet18")
@@ -50,13 +48,13 @@ class ResNet18(nn.Module):
                 f"{height}x{width}; choose model=small_cnn or mlp"
             )
         nf = settings.width
-        self.conv = convolution(channels, nf, 3, 1, generator)
+        self.conv = convolution(channels, nf, 3, 1)
         self.norm = nn.BatchNorm2d(nf)
         blocks, inputs = [], nf
         for stage in range(4):
             outputs = nf << stage
             for stride in (1 if stage == 0 else 2, 1):
-                blocks.append(BasicBlock(inputs, outputs, stride, generator))
+                blocks.append(BasicBlock(inputs, outputs, stride))
                 inputs = outputs
         self.blocks = nn.Sequential(*blocks)
         # each of three stages halves the sides, rounded up
@@ -64,7 +62,7 @@ class ResNet18(nn.Module):
         self.head = nn.utils.skip_init(nn.Linear, inputs * pooled, classes)
         bound = (inputs * pooled) ** -0.5
         for parameter in (self.head.weight, self.head.bias):
-            nn.init.uniform_(parameter, -bound, bound, generator=generator)
+            nn.init.uniform_(parameter, -bound, bound)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.norm(self.conv(with_channels(x))).relu()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -30,7 +29,6 @@ class SmallCNN(nn.Module):
         settings: Settings,
         input_shape: tuple[int, ...],
         classes: int,
-        generator: torch.Generator,
     ) -> None:
         super().__init__()
         channels, height, width = channels_height_width(input_shape, "small_cnn")
@@ -46,7 +44,7 @@ class SmallCNN(nn.Module):
             nn.utils.skip_init(nn.Linear, widths[i], widths[i + 1]) for i in range(len(widths) - 1)
         )
         for layer in (*self.convolutions, *self.layers):
-            nn.init.kaiming_normal_(layer.weight, generator=generator)
+            nn.init.kaiming_normal_(layer.weight)
             nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -25,6 +25,13 @@ class LinearTape:
         for layer in layers:
             layer.register_forward_hook(self._hook)
 
+    @staticmethod
+    def forget(module: nn.Module) -> None:
+        """Remove what a tape has attached to a module that this one is a copy of."""
+        for layer in module.modules():
+            if isinstance(layer, nn.Linear):
+                layer._forward_hooks.clear()
+
     @classmethod
     def of(cls, module: nn.Module) -> LinearTape | None:
         """A tape, or None if the module has trainable parameters outside of linear layers."""
@@ -68,7 +75,7 @@ class LinearTape:
                 column += layer.bias.numel()
 
     @torch.no_grad()
-    def add_power_gradients(self, loss: Tensor, order: int, out: Tensor) -> None:
+    def add_gradients_to_the(self, order: int, loss: Tensor, out: Tensor) -> None:
         """Adds Σ_i |g_i|**order to ``out`` (P,), g_i the gradient due to sample i of ``loss``.
 
         ``loss`` is a sum over the recorded samples. |δ_i a_iᵀ|**order is the outer product of

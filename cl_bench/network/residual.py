@@ -5,23 +5,22 @@ Source: He et al. 2016 (arXiv:1512.03385), section 3.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions with BatchNorm and a shortcut, 1x1 where the shape changes."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, generator: torch.Generator) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = convolution(inputs, outputs, 3, stride, generator)
+        self.conv1 = convolution(inputs, outputs, 3, stride)
         self.norm1 = nn.BatchNorm2d(outputs)
-        self.conv2 = convolution(outputs, outputs, 3, 1, generator)
+        self.conv2 = convolution(outputs, outputs, 3, 1)
         self.norm2 = nn.BatchNorm2d(outputs)
         self.shortcut = nn.Sequential()
         if stride != 1 or inputs != outputs:
             self.shortcut = nn.Sequential(
-                convolution(inputs, outputs, 1, stride, generator), nn.BatchNorm2d(outputs)
+                convolution(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs)
             )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -29,13 +28,11 @@ class BasicBlock(nn.Module):
         return (inner + self.shortcut(x)).relu()
 
 
-def convolution(
-    inputs: int, outputs: int, size: int, stride: int, generator: torch.Generator
-) -> nn.Conv2d:
-    """No bias; weights uniform in ±1/√fan_in, PyTorch's default, drawn from ``generator``."""
+def convolution(inputs: int, outputs: int, size: int, stride: int) -> nn.Conv2d:
+    """No bias; weights uniform in ±1/√fan_in, PyTorch's default."""
     layer = nn.utils.skip_init(
         nn.Conv2d, inputs, outputs, size, stride=stride, padding=size // 2, bias=False
     )
     bound = (inputs * size * size) ** -0.5
-    nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+    nn.init.uniform_(layer.weight, -bound, bound)
     return layer

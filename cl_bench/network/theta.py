@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
+from torch.nn.modules.dropout import _DropoutNd
 
+from cl_bench.files.stateful import Stateful
 from cl_bench.network.per_group import LinearTape
 
 # (logits (n, C), which samples of the batch) -> loss of every sample (n,)
@@ -21,13 +26,15 @@ GRADIENT_CHUNK = 2**24  # numbers per pass in gradients that are (64 MB)
 
 
 @dataclass
-class Passes:
+class Passes(Stateful):
     """Samples that went ``forward`` and ``backward`` through networks while these learned.
 
     A sample counts each time it goes through, whatever for: a step, a past task's gradient, an
     importance, an exemplar's features. What happens in ``torch.inference_mode`` is evaluation and
     does not count, nor does padding.
     """
+
+    kept = ("forward", "backward")
 
     forward: int = 0
     backward: int = 0
@@ -44,15 +51,24 @@ class Network:
     The module's own parameters and their ``.grad`` are views into the two vectors, so autograd
     writes ``grad`` in place and one vector operation on ``theta`` updates the whole network.
     Both keep their addresses for the whole run. ``passes`` counts what goes through; the networks
-    of one run share it.
+    of one run share it. ``outputs`` is C. ``generator`` seeds the random numbers of layers that
+    draw some (dropout), which are the network's own.
     """
 
     def __init__(
-        self, module: nn.Module, device: torch.device, passes: Passes | None = None
+        self,
+        module: nn.Module,
+        device: torch.device,
+        passes: Passes | None = None,
+        outputs: int | None = None,
+        generator: torch.Generator | None = None,
     ) -> None:
         self.module = module.to(device)
+        self.device = device
         self.passes = passes or Passes()
+        self.outputs = outputs  # C, where it is known
         self._recorded = 0  # samples that went forward and wait for the backward pass
+        self.names = [name for name, p in module.named_parameters() if p.requires_grad]
         self.parameters = [p for p in module.parameters() if p.requires_grad]
         self.size = sum(p.numel() for p in self.parameters)
         self.theta = torch.empty(self.size, device=device)
@@ -62,7 +78,8 @@ class Network:
             parameter.data = view
         self._grad_views = self.views(self.grad)
         self._attach(self._grad_views)
-        self._tape = LinearTape.of(module)
+        self.random = None if generator is None else self._random_numbers(generator)
+        self._tape = LinearTape.of(module) if self.random is None else None
 
     def views(self, vector: Tensor) -> list[Tensor]:
         """The parts of a vector (P,) in the shapes of the parameters."""
@@ -81,7 +98,20 @@ class Network:
             self.passes.forward += samples
             if torch.is_grad_enabled():
                 self._recorded += samples
-        return self.module(x)
+        return self._forward(x)
+
+    def copy(self) -> Network:
+        """A frozen teacher: the same function as now, in evaluation mode, that does not learn.
+
+        It has θ of its own, and its samples are counted with this network's.
+        """
+        module = copy.deepcopy(self.module)
+        if self._tape is not None:
+            LinearTape.forget(module)
+        other = Network(module.eval(), self.device, self.passes, self.outputs)
+        for parameter in other.parameters:
+            parameter.requires_grad_(False)
+        return other
 
     def gradient(self, loss: Tensor) -> Tensor:
         """dloss/dθ in ``grad`` (P,), which is returned; what it held before is lost."""
@@ -118,25 +148,32 @@ class Network:
             return out
         for k, n in enumerate(counts):
             self._attach(self.views(out[k].zero_()))
-            sample_loss(self.module(x[k, :n]), slice(k * m, k * m + n)).mean().backward()
+            sample_loss(self._forward(x[k, :n]), slice(k * m, k * m + n)).mean().backward()
         self._attach(self._grad_views)
         return out
 
-    def mean_power_gradient(
-        self, x: Tensor, y: Tensor, sample_loss: LabelLoss, order: int
-    ) -> Tensor:
-        """Mean over the samples of |g_i|**order, (P,), g_i the gradient of sample i's loss.
+    def mean_squared_gradient(self, x: Tensor, y: Tensor, sample_loss: LabelLoss) -> Tensor:
+        """Mean over the samples of g_i², (P,), g_i the gradient of sample i's loss.
 
         ``x`` is (n, *input_shape), ``y`` (n,). One matrix product per layer and chunk where the
         parameters sit in linear layers only, else per-sample gradients of a chunk at a time.
         """
+        return self._mean_gradient_to_the(2, x, y, sample_loss)
+
+    def mean_absolute_gradient(self, x: Tensor, y: Tensor, sample_loss: LabelLoss) -> Tensor:
+        """Mean over the samples of |g_i|, (P,), as :meth:`mean_squared_gradient`."""
+        return self._mean_gradient_to_the(1, x, y, sample_loss)
+
+    def _mean_gradient_to_the(
+        self, order: int, x: Tensor, y: Tensor, sample_loss: LabelLoss
+    ) -> Tensor:
         self.passes.add(len(y))
         out = torch.zeros_like(self.theta)
         chunk = LAYERWISE_CHUNK if self._tape is not None else max(1, GRADIENT_CHUNK // self.size)
         for inputs, labels in zip(x.split(chunk), y.split(chunk), strict=True):
             if self._tape is not None:
                 loss = sample_loss(self._tape.record(inputs), labels).sum()
-                self._tape.add_power_gradients(loss, order, out)
+                self._tape.add_gradients_to_the(order, loss, out)
                 continue
             for view, rows in zip(
                 self.views(out), self._sample_gradients(inputs, labels, sample_loss), strict=True
@@ -158,3 +195,42 @@ class Network:
     def _attach(self, views: list[Tensor]) -> None:
         for parameter, view in zip(self.parameters, views, strict=True):
             parameter.grad = view
+
+    def _forward(self, x: Tensor) -> Tensor:
+        if self.random is None or not self.module.training:
+            return self.module(x)
+        with torch.random.fork_rng():
+            self._random_module().set_rng_state(self.random)
+            logits = self.module(x)
+            self.random = self._random_module().get_rng_state()
+        return logits
+
+    def _random_numbers(self, generator: torch.Generator) -> Tensor | None:
+        """The state of the random numbers of layers that draw some (dropout); None without such."""
+        if not any(isinstance(layer, _DropoutNd) for layer in self.module.modules()):
+            return None
+        seed = torch.randint(2**62, (), generator=generator).item()
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return self._random_module().get_rng_state()
+
+    def _random_module(self) -> ModuleType:
+        """Where the device's random numbers are."""
+        return torch.cuda if self.device.type == "cuda" else torch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Parameters and buffers by the module's own names, in their shapes."""
+        state = {
+            "parameters": dict(zip(self.names, (p.data for p in self.parameters), strict=True)),
+            "buffers": dict(self.module.named_buffers()),
+        }
+        return state if self.random is None else {**state, "random": self.random}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave."""
+        for name, parameter in zip(self.names, self.parameters, strict=True):
+            parameter.data.copy_(state["parameters"][name])
+        for name, buffer in self.module.named_buffers():
+            buffer.copy_(state["buffers"][name])
+        if self.random is not None:
+            self.random = state["random"].cpu()

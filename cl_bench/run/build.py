@@ -10,12 +10,13 @@ import torch
 
 from cl_bench import datasets
 from cl_bench.config import registry, schema
+from cl_bench.config.choices import choices
 from cl_bench.config.schema import RunConfig
 from cl_bench.errors import RunError, UsageError
 from cl_bench.memory.base import Memory
 from cl_bench.methods.base import Context, Method
 from cl_bench.network.theta import Network, Passes
-from cl_bench.rng import generator
+from cl_bench.rng import drawing_from, generator
 from cl_bench.streams.base import Stream
 from cl_bench.streams.scenario import Scenario
 from cl_bench.trackers.base import Tracker
@@ -42,11 +43,11 @@ def prepare(cfg: RunConfig) -> Run:
     make_model = _choice(cfg.model, "model", "model", torch.nn.Module)
     make_method = _choice(cfg.method, "method", "method", Method)
     tracker = _choice(cfg.tracker, "tracker", "tracker", Tracker)()
-    name, memories = cfg.method["name"], make_method.cls.memories
-    if memories and cfg.memory["name"] not in memories:
+    name, abilities = cfg.method["name"], make_method.cls.memory_needs
+    if not abilities <= make_memory.cls.abilities:
         raise UsageError(
             f"method={name} does not work with memory={cfg.memory['name']}; "
-            f"choose memory={' or memory='.join(memories)}"
+            f"choose memory={' or memory='.join(_memories_with(abilities))}"
         )
     only_for = getattr(make_model.cls, "only_for", name)
     if name != only_for:
@@ -58,12 +59,14 @@ def prepare(cfg: RunConfig) -> Run:
     device = pick_device(cfg)
     stream = _open(make_stream, cfg.seed, device)
     scenario = Scenario(stream, device)
-    memory = make_memory(len(stream.tasks), stream.input_shape, device) if memories else None
+    memory = make_memory(len(stream.tasks), stream.input_shape, device) if abilities else None
     init, passes = generator(cfg.seed, "init"), Passes()
 
     def build_network(**changes: Any) -> Network:
         chosen = make_model.changed(changes)
-        return Network(chosen(stream.input_shape, stream.classes, init), device, passes)
+        with drawing_from(init):
+            module = chosen(stream.input_shape, stream.classes)
+        return Network(module, device, passes, stream.classes, init)
 
     context = Context(
         model=make_model.settings,
@@ -73,11 +76,18 @@ def prepare(cfg: RunConfig) -> Run:
         generator=generator(cfg.seed, "method"),
         device=device,
         tasks=len(stream.tasks),
+        data=stream.first_pass,
         inputs=stream.inputs,
         validation=stream.validation_batches,
         epochs=stream.settings.epochs,
     )
     return Run(cfg, device, stream, scenario, memory, make_method(context), tracker)
+
+
+def _memories_with(abilities: frozenset[str]) -> list[str]:
+    """The choices of ``memory`` that can do what is asked."""
+    found = ((name, registry.find("memory", name, Memory)) for name in choices("memory"))
+    return [name for name, cls in found if abilities <= cls.abilities]
 
 
 def build_stream(cfg: RunConfig, device: torch.device) -> Stream:

@@ -45,15 +45,14 @@ def learn(
             run.scenario.begin_task(task)
             method.train(True)
             if not run_state.batch:
-                method.begin_task(task)
+                begin_task(run, task)
             _observe(run, task, progress, checkpoint, run_state, seconds)
-            method.end_task(task)
+            if not method.finite():  # before the method makes more of them
+                raise Diverged(
+                    f"the parameters are no longer finite after task {row}; {method.advice()}"
+                )
+            end_task(run, task)
         trained = earlier + seconds()
-        if not method.finite():
-            raise Diverged(
-                f"the parameters are no longer finite after task {row}; "
-                f"lower method.lr (now {run.cfg.method['lr']})"
-            )
         with _timed(run.device) as seconds:
             run_state.rows.append(evaluate(run).tolist())
         run_state.timings.append({"task": row, "seconds_train": trained, "seconds_eval": seconds()})
@@ -63,6 +62,18 @@ def learn(
         if checkpoint is not None and checkpoint.due(task_ended=True):
             checkpoint.save(method.state_dict(), run_state)
     return np.array(run_state.rows), run_state.timings
+
+
+def begin_task(run: Run, task: Task) -> None:
+    """The method and its optimiser are told that the task begins."""
+    run.method.optimizer.begin_task(run.stream.batches(task), run.stream.settings.epochs)
+    run.method.begin_task(task)
+
+
+def end_task(run: Run, task: Task) -> None:
+    """They are told that it is over."""
+    run.method.end_task(task)
+    run.method.optimizer.end_task()
 
 
 def _observe(
@@ -76,10 +87,13 @@ def _observe(
     """The batches of a task, from where the run stands; interrupts come between two of them."""
     earlier, done = run_state.seconds, sum(map(run.stream.batches, run.stream.tasks[: task.index]))
     count = run.stream.batches(task)
+    per_pass = count // run.stream.settings.epochs
     with deferred() as interrupt:
         for x, y in run.stream.train_batches(task, run_state.batch):
             run.method.observe(x, y, task)
             run_state.batch += 1
+            if run_state.batch % per_pass == 0:
+                run.method.end_epoch(task)
             progress.batch(done + run_state.batch)
             told = interrupt.made or interrupt.waiting
             # after the last batch too: the method's end of the task and the evaluation can be

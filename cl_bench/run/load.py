@@ -36,13 +36,14 @@ def load(directory: Path) -> Run:
     from cl_bench.config.schema import check_run
     from cl_bench.files.state import read_state
     from cl_bench.run.build import prepare
+    from cl_bench.run.earlier import config_of_today, state_of_today
     from cl_bench.run.execute import MODEL
 
     here = {"tracker": {"name": "none"}, "device": {"name": "auto", "threads": None}}
-    run = prepare(check_run({**values, **here}))
+    run = prepare(check_run({**config_of_today(values), **here}))
     try:
         saved, _ = read_state(directory / MODEL)
-        run.method.load_state_dict(saved)
+        run.method.load_state_dict(state_of_today(saved, run.method))
     except FileNotFoundError:
         raise RunError(f"{directory} has no {MODEL}; run it again with force=true") from None
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:

@@ -99,6 +99,13 @@ class Stream(ABC):
             rows = block if task.test is None else task.test[block]
             yield task.transform(self.test, rows), self.test.labels[rows]
 
+    def first_pass(self, task: Task) -> Iterator[tuple[Tensor, Tensor]]:
+        """The task's training samples in the order of its first pass, in large batches."""
+        size = self._evaluation_block()
+        for positions in self._train_order(task, 0).split(size):
+            rows = task.train[positions].to(self.train.labels.device)
+            yield self._inputs(task, positions, rows), self.train.labels[rows]
+
     def inputs(self, task: Task, split: Literal["train", "test"]) -> Iterator[Tensor]:
         """The inputs of the task's training or test set in large batches, without labels."""
         if split == "test":

@@ -100,8 +100,11 @@ def test_nothing_of_the_task_is_left_in_the_model(inline, finished):
         return set(value.flatten().tolist()) if hasattr(value, "flatten") else set()
 
     held = numbers({key: value for key, value in after.items() if key != "generator"})
-    theta = set(state["theta"].tolist())
-    initial = {0.0, *after["theta"].tolist()}  # where a unit never fired, nothing was learned
+    theta = numbers(state["net"]["parameters"])
+    initial = {
+        0.0,
+        *numbers(after["net"]["parameters"]),
+    }  # where a unit never fired, nothing was learned
     assert len(set(own.tolist()) - initial) > 20
     assert not held & (set(own.tolist()) - initial)
     assert not held & (theta - initial)

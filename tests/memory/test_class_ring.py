@@ -78,7 +78,8 @@ def test_a_ring_offers_exactly_what_it_holds(tasks, authors_cursor):
     share = ring.share
     assert held(ring, 0) == [float(i) for i in range(5)][-share:]
     assert held(ring, 1) == [10.0, 11.0]
-    x, y, task_ids = ring.sample(len(ring), generator(0), replacement=False)
+    found = ring.sample(len(ring), generator(0))
+    x, y, task_ids = found.x, found.y, found.task_ids
     assert sorted(y.tolist()) == sorted(held(ring, 0) + held(ring, 1))
     assert torch.equal(x[:, 0].long(), y)
     assert torch.equal(task_ids, (y >= 10).long())

@@ -93,12 +93,13 @@ def test_draws_are_uniform_with_replacement_and_distinct_without():
     assert counts[6:].tolist() == [0, 0]
     assert ((counts[:6] - 1000) ** 2 / 1000).sum() < 20.5  # 99.9 % point of chi-square, 5 d.o.f.
     assert sorted(memory.draw_distinct(6, draw).tolist()) == list(range(6))
-    x, y, tasks = memory.sample(4, draw, replacement=False)
+    found = memory.sample(4, draw)
+    x, y, tasks = found.x, found.y, found.task_ids
     assert len(y.unique()) == 4
     assert torch.equal(x[:, 0].long(), y)
     assert torch.equal(tasks, y % 3)
-    assert len(memory.sample(100, draw)[1]) == 6
-    assert len(reservoir(3).sample(5, draw)[1]) == 0
+    assert len(memory.sample(100, draw, replacement=True)) == 6
+    assert len(reservoir(3).sample(5, draw)) == 0
 
 
 def test_a_restored_reservoir_goes_on_as_the_original():
@@ -117,3 +118,22 @@ def test_a_restored_reservoir_goes_on_as_the_original():
 def test_it_cannot_draw_without_a_generator():
     with pytest.raises(ValueError, match="generator"):
         reservoir(2).add(torch.zeros(1, 1), torch.zeros(1).long(), 0)
+
+
+def test_a_column_goes_with_its_sample():
+    memory, draw = reservoir(4), generator(0)
+    memory.column("logits", 2)
+    for start in range(0, 40, 5):
+        labels = torch.arange(start, start + 5)
+        x = labels[:, None].float()
+        memory.add(x, labels, 0, draw, logits=torch.stack([labels + 0.5, -labels.float()], 1))
+    found = memory.sample(4, draw)
+    assert len(found) == 4
+    assert torch.equal(found.logits, torch.stack([found.y + 0.5, -found.y.float()], 1))
+    assert memory.bytes == memory.x.nbytes + memory.y.nbytes + memory.task.nbytes + 4 * 2 * 4
+    empty = reservoir(4)
+    empty.column("logits", 2)
+    with pytest.raises(ValueError, match="logits"):
+        empty.add(x, labels, 0, draw)
+    with pytest.raises(AttributeError, match="no column"):
+        found.features

@@ -18,7 +18,8 @@ def fill(memory, counts, batch=3):
 
 
 def draw(memory, tasks, n, seed=0):
-    x, y, task_ids = memory.sample_past(tasks, n, torch.Generator().manual_seed(seed))
+    found = memory.sample_past(tasks, n, torch.Generator().manual_seed(seed))
+    x, y, task_ids = found.x, found.y, found.task_ids
     assert torch.equal(x[:, 0], y.float())
     assert torch.equal(task_ids, y // 100)
     return y.tolist()

@@ -1,8 +1,9 @@
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
-from one_method import begin, learn_tasks, small_run
+from one_method import begin, learn_tasks, observe, small_run
 from torch import nn
 from torch.func import functional_call
 
@@ -229,16 +230,16 @@ def test_the_best_validated_of_the_last_passes_is_restored():
         best = method.net(x).masked_fill(~run.scenario.visible(task.index), -torch.inf).argmax(1)
         right = next(answers)
         y = torch.where(torch.arange(8) < right, best, 1 - best)
-        asked.append((method.seen, method.tau.clone(), method.sigma.clone()))
+        asked.append((method.optimizer.steps, method.tau.clone(), method.sigma.clone()))
         yield x, y
 
-    method.validation = validation
+    method.context = replace(method.context, validation=validation)
     begin(run, task)
-    for x_, y_ in run.stream.train_batches(task):
-        method.observe(x_, y_, task)
-    rate = method.adam.param_groups[0]["lr"]
+    observe(run, task)
+    method.optimizer.steps -= 1
+    rate = method.optimizer.lr  # of the last step
     method.end_task(task)
-    assert [seen for seen, *_ in asked] == [135, 180, 225]
+    assert [steps for steps, *_ in asked] == [15, 20, 25]
     assert torch.equal(method.tau, asked[1][1])
     assert torch.equal(method.sigma, asked[1][2])
     assert rate == pytest.approx(0.01 * 0.95**4)
@@ -266,16 +267,14 @@ def test_state_in_the_middle_of_a_task_after_a_validated_pass():
     task = run.stream.tasks[2]
     batches = list(run.stream.train_batches(task))
     begin(run, task)
-    for x, y in batches[:3]:
-        run.method.observe(x, y, task)
+    observe(run, task, batches[:3])
     assert run.method.best is not None
     assert_plain(run.method.state_dict())
     other.method.train(True)
     other.method.load_state_dict(copy.deepcopy(run.method.state_dict()))
     other.scenario.begin_task(task)
     for each in (run, other):
-        for x, y in batches[3:]:
-            each.method.observe(x, y, task)
+        observe(each, task, batches[3:], done=3)
         each.method.end_task(task)
         learn_tasks_from(each, 3, 5)
     for a, b in zip(predictions(run), predictions(other), strict=True):

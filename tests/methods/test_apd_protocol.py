@@ -16,7 +16,11 @@ def test_the_protocol_is_the_default(method, dataset, l1, tasks):
     )  # fmt: skip
     assert (data["scenario"], data["layout"], data["order"]) == ("task", "image", "E")
     assert cfg.model == {"name": "lenet", "convolutions": [20, 50], "hidden": [800, 500]}
-    assert (options["lr"], options["lr_decay"], options["weight_decay"]) == (1e-3, 0.95, 1e-4)
+    assert (options["lr"], options["optimizer"]["decay"], options["weight_decay"]) == (
+        1e-3,
+        0.95,
+        1e-4,
+    )
     assert (options["l1"], options["drift"], options["select"]) == (l1, 100 / 2, 5)
     assert options["tau_init"] == "shared"
     assert options["retroactive"] is (method != "apd-fixed")

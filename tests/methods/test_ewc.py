@@ -59,13 +59,16 @@ def buffered_task(fisher, *overrides):
     return run.method, task, x, y
 
 
-def test_a_second_pass_does_not_fill_the_buffer_with_the_same_samples():
+def test_the_samples_of_the_fisher_are_the_first_of_the_first_pass():
     run = small_run("method=ewc", "method.fisher_samples=100", "dataset.epochs=3")
     task = run.stream.tasks[0]
     begin(run, task)
-    for x, y in run.stream.train_batches(task):
-        run.method.observe(x, y, task)
-    assert len(run.method.buffer.samples[1]) == len(task.train) == 60
+    seen = list(run.stream.train_batches(task))
+    x, y = run.method.first_samples(task, 100)
+    assert len(y) == len(task.train) == 60  # a second pass does not count samples twice
+    assert torch.equal(x, torch.cat([x for x, _ in seen])[:60])
+    x, y = run.method.first_samples(task, 7)
+    assert torch.equal(y, seen[0][1][:7])
 
 
 def autograd_gradient(net, x, y):

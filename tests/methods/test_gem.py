@@ -8,10 +8,16 @@ from cl_bench.methods.base import Context, Method, MethodSettings
 from cl_bench.methods.gem import GEM
 from cl_bench.models.mlp import MLP
 from cl_bench.network.theta import Network
+from cl_bench.rng import drawing_from
 from cl_bench.streams.permutations import Permutations
 from cl_bench.streams.scenario import Scenario
 
 CPU = torch.device("cpu")
+
+
+def seeded(cls, settings, stream):
+    with drawing_from(torch.Generator().manual_seed(0)):
+        return cls(settings, stream.input_shape, stream.classes)
 
 
 def build(data, cls=GEM, **changes):
@@ -21,14 +27,13 @@ def build(data, cls=GEM, **changes):
     model = check({"name": "mlp", "hidden": [6], "init": "xavier"}, MLP.Settings)
     context = Context(
         model=model,
-        build_network=lambda: Network(
-            MLP(model, stream.input_shape, stream.classes, torch.Generator().manual_seed(0)), CPU
-        ),
+        build_network=lambda: Network(seeded(MLP, model, stream), CPU),
         scenario=Scenario(stream, CPU),
         memory=Ring(check(ring, Ring.Settings), 3, stream.input_shape, CPU),
         generator=torch.Generator().manual_seed(0),
         device=CPU,
         tasks=3,
+        data=stream.first_pass,
         inputs=stream.inputs,
         validation=stream.validation_batches,
         epochs=1,

@@ -16,7 +16,7 @@ from cl_bench.methods.base import Context
 from cl_bench.methods.icarl import ICaRL, herd
 from cl_bench.models.mlp import MLP
 from cl_bench.network.theta import Network
-from cl_bench.rng import generator
+from cl_bench.rng import drawing_from, generator
 from cl_bench.run.build import Run
 from cl_bench.run.learn import evaluate
 from cl_bench.streams.base import Stream
@@ -66,15 +66,17 @@ def blob_run(scenario="task", size=20, strength=1.0, epochs=1, seed=0):
         Exemplars.Settings(name="exemplars", size=size), 3, stream.input_shape, device
     )
     model = MLP.Settings(name="mlp", hidden=[16], init="xavier")
-    init = generator(seed, "init")
+    with drawing_from(generator(seed, "init")):
+        network = MLP(model, stream.input_shape, CLASSES)
     context = Context(
         model=model,
-        build_network=lambda: Network(MLP(model, stream.input_shape, CLASSES, init), device),
+        build_network=lambda: Network(network, device),
         scenario=scene,
         memory=memory,
         generator=generator(seed, "method"),
         device=device,
         tasks=3,
+        data=stream.first_pass,
         inputs=stream.inputs,
         validation=stream.validation_batches,
         epochs=1,

@@ -69,6 +69,7 @@ def test_a_model_that_cannot_be_narrowed_is_refused():
         generator=torch.Generator(),
         device=run.device,
         tasks=4,
+        data=run.stream.first_pass,
         inputs=run.stream.inputs,
         validation=run.stream.validation_batches,
         epochs=1,

@@ -127,7 +127,7 @@ def test_a_head_to_come_has_no_importance(scope):
 
 
 def test_momentum_is_that_of_sgd():
-    run = mas("method.momentum=0.9", "method.strength=0")
+    run = mas("method.optimizer.momentum=0.9", "method.strength=0")
     method, task = run.method, run.stream.tasks[0]
     theta = method.net.theta.clone()
     reference = theta.clone()

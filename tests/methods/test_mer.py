@@ -42,7 +42,7 @@ def learn(run: Run, start: int, stop: int) -> None:
 
 
 def theta(run: Run) -> torch.Tensor:
-    return run.method.state_dict()["theta"]
+    return torch.cat([p.flatten() for p in run.method.state_dict()["net"]["parameters"].values()])
 
 
 def cli(*arguments: str, outputs: Path) -> subprocess.CompletedProcess[str]:

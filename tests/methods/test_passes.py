@@ -6,9 +6,9 @@ import json
 
 import pytest
 from conftest import DIGITS
-from one_method import begin, small_run
+from one_method import begin, observe, small_run
 
-from cl_bench.run.learn import evaluate
+from cl_bench.run.learn import end_task, evaluate
 
 SAMPLES = 4 * 60  # of the stream: 4 tasks, 6 batches of 10 each
 
@@ -18,9 +18,8 @@ def passes(*overrides: str) -> tuple[int, int]:
     run = small_run(*overrides)
     for task in run.stream.tasks:
         begin(run, task)
-        for x, y in run.stream.train_batches(task):
-            run.method.observe(x, y, task)
-        run.method.end_task(task)
+        observe(run, task)
+        end_task(run, task)
         evaluate(run)
     counted = run.method.net.passes
     return counted.forward, counted.backward

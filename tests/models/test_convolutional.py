@@ -7,7 +7,7 @@ from cl_bench.config import registry, schema
 from cl_bench.errors import UsageError
 from cl_bench.models.lenet import normalised
 from cl_bench.network.theta import Network
-from cl_bench.rng import generator
+from cl_bench.rng import drawing_from, generator
 
 DEFAULTS = {
     "resnet18": {"width": 20},
@@ -19,7 +19,8 @@ DEFAULTS = {
 def build(name, shape=(3, 32, 32), classes=100, seed=0, **changes):
     cls = registry.find("model", name, torch.nn.Module)
     settings = schema.check({"name": name, **DEFAULTS[name], **changes}, cls.Settings)
-    return cls(settings, shape, classes, generator(seed, "init"))
+    with drawing_from(generator(seed, "init")):
+        return cls(settings, shape, classes)
 
 
 def parameters(module):

@@ -6,13 +6,15 @@ from torch import nn
 from cl_bench.config.schema import check
 from cl_bench.models.mlp import MLP
 from cl_bench.network.theta import Network, Passes
+from cl_bench.rng import drawing_from
 
 CPU = torch.device("cpu")
 
 
 def mlp(hidden=(5, 4), inputs=(3, 2), classes=3, seed=0):
     settings = check({"name": "mlp", "hidden": list(hidden), "init": "xavier"}, MLP.Settings)
-    return MLP(settings, inputs, classes, torch.Generator().manual_seed(seed))
+    with drawing_from(torch.Generator().manual_seed(seed)):
+        return MLP(settings, inputs, classes)
 
 
 class WithBatchNorm(nn.Module):
@@ -122,7 +124,7 @@ def test_passes_are_counted_on_every_path(name):
     out = torch.zeros(3, net.size)
     net.group_gradients(x, [6, 2, 5], lambda logits, part: loss(logits, y.flatten()[part]), out)
     assert net.passes == Passes(forward=8 + 13, backward=8 + 13)  # padding is no sample
-    net.mean_power_gradient(x[0], y[0], loss, order=2)
+    net.mean_squared_gradient(x[0], y[0], loss)
     assert net.passes == Passes(forward=27, backward=27)
     with torch.no_grad():
         net(x[0])
@@ -142,8 +144,94 @@ def test_a_layer_used_twice_is_not_silently_wrong():
 
 def test_the_agem_authors_initialisation():
     settings = MLP.Settings(name="mlp", hidden=[64], init="truncated")
-    model = MLP(settings, (28, 28), 10, torch.Generator().manual_seed(0))
+    with drawing_from(torch.Generator().manual_seed(0)):
+        model = MLP(settings, (28, 28), 10)
     weights = model.layers[0].weight
     assert weights.abs().max() <= 0.2
     assert 0.085 < weights.std() < 0.091  # 0.1 times what cutting off at two deviations leaves
     assert all((layer.bias == 0.1).all() for layer in model.layers)
+
+
+class Dropping(nn.Module):
+    """An off-the-shelf module: it draws from PyTorch's own random numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.5))
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.head(self.inner(x.flatten(1)))
+
+
+def dropping(seed):
+    draw = torch.Generator().manual_seed(seed)
+    with drawing_from(draw):
+        module = Dropping()
+    return Network(module, torch.device("cpu"), outputs=3, generator=draw)
+
+
+def test_any_module_is_initialised_and_drops_by_the_seed_alone():
+    x, before = torch.rand(5, 4), torch.get_rng_state()
+    one, same, other = dropping(1), dropping(1), dropping(2)
+    torch.rand(3)  # what others draw in between
+    assert torch.equal(one.theta, same.theta)
+    assert not torch.equal(one.theta, other.theta)
+    first = one(x)
+    torch.rand(3)
+    assert torch.equal(first, same(x))
+    assert not torch.equal(one(x), first)
+    same.load_state_dict(one.state_dict())
+    assert torch.equal(one(x), same(x))
+    torch.set_rng_state(before)
+    expected = torch.rand(1)
+    torch.set_rng_state(before)
+    one(x)
+    assert torch.equal(torch.rand(1), expected)  # the global numbers are as if nothing was drawn
+
+
+def test_a_copy_is_frozen_and_counts_its_passes():
+    net = dropping(1)
+    x = torch.rand(5, 4)
+    net(x)  # BatchNorm's statistics move
+    teacher = net.copy()
+    net.module.eval()
+    expected = net(x).detach()
+    net.module.train()
+    net.gradient(net(x).square().sum())
+    net.theta.add_(net.grad, alpha=-1.0)
+    passes = net.passes.forward
+    with torch.no_grad():
+        assert torch.equal(teacher(x), expected)
+    assert net.passes.forward == passes + 5
+    assert not any(p.requires_grad for p in teacher.module.parameters())
+    assert teacher.outputs == 3
+
+
+def test_the_state_names_parameters_in_their_shapes():
+    net = dropping(1)
+    state = net.state_dict()
+    assert {k: tuple(v.shape) for k, v in state["parameters"].items()} == {
+        name: tuple(p.shape) for name, p in Dropping().named_parameters()
+    }
+    bare = Dropping()
+    bare.load_state_dict({**state["parameters"], **state["buffers"]})
+    net.module.eval()
+    x = torch.rand(2, 4)
+    assert torch.equal(bare.eval()(x), net(x))
+
+
+def test_a_copy_of_an_mlp_does_not_disturb_the_gradients_of_groups():
+    net = Network(mlp(), CPU)
+    x = torch.rand(2, 4, 3, 2, generator=torch.Generator().manual_seed(3))
+    y = torch.zeros(8, dtype=torch.int64)
+
+    def loss(logits, part):
+        return torch.nn.functional.cross_entropy(logits, y[part], reduction="none")
+
+    before = net.group_gradients(x, [4, 4], loss, torch.empty(2, net.size)).clone()
+    teacher = net.copy()
+    with torch.no_grad():
+        teacher(x[0])
+    after = net.group_gradients(x, [4, 4], loss, torch.empty(2, net.size))
+    assert torch.equal(before, after)

@@ -86,7 +86,7 @@ def foreign_matrix(path: Path, monkeypatch) -> None:
         (flipped, "does not match its checksum"),
         (pickled, "cut off or damaged"),
         (linked, "not a plain file"),
-        (foreign_state, "RuntimeError"),
+        (foreign_state, "KeyError"),
         (foreign_course, "batch"),
         (foreign_matrix, "does not fit"),
     ],

@@ -83,7 +83,7 @@ def test_batch_normalisation_goes_on(tmp_path, images):
     ]  # fmt: skip
     directory = compare(arguments, tmp_path, (2, 2, 1))
     saved, _ = read_state(directory / executing.MODEL)
-    assert any("running_mean" in name for name in saved["buffers"])
+    assert any("running_mean" in name for name in saved["net"]["buffers"])
 
 
 @pytest.mark.parametrize(

@@ -6,21 +6,22 @@ Source: Yoon et al. 2020 (APD, arXiv:1902.09432), hierarchical knowledge consoli
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from cl_bench.methods.parts.sparse import pack_rows, unpack_rows
+from cl_bench.files.stateful import Stateful
 
 
 @dataclass
-class Shared:
+class Shared(Stateful):
     """σ̃: values (K, P) of every group, and the group (n, L) of every row in every layer.
 
     The group -1 is none: that row shares nothing in that layer. ``centroids`` (K, P) are where
     the next clustering starts from. ``layers`` are the L slices of P that are shared in.
     """
+
+    kept = ("values", "groups", "centroids")
 
     layers: list[slice]
     values: Tensor
@@ -55,15 +56,6 @@ class Shared:
             if (group := int(self.groups[row, layer])) >= 0:
                 local[part] = self.values[group, part]
         return local
-
-    def state_dict(self) -> dict[str, Any]:
-        values = pack_rows(self.values)
-        return {"values": values, "groups": self.groups, "centroids": self.centroids}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.values = unpack_rows(state["values"], self.values)
-        self.groups = state["groups"].cpu().clone()
-        self.centroids = state["centroids"].to(self.values)
 
 
 def consolidate(

@@ -13,6 +13,7 @@ from cl_bench.memory.reservoir import Reservoir
 from cl_bench.methods.parts.inner_loop import CompiledInnerLoop, InnerLoop, Rule, make_inner_loop
 from cl_bench.models.mlp import MLP
 from cl_bench.network.theta import Network
+from cl_bench.rng import drawing_from
 
 CPU = torch.device("cpu")
 TASKS, PIXELS, CLASSES, HELD = 3, 40, 6, 50
@@ -40,7 +41,8 @@ PAIRS = torch.eye(TASKS, dtype=torch.bool).repeat_interleave(CLASSES // TASKS, 1
 
 def network(hidden: tuple[int, ...] = (30, 20), seed: int = 0) -> Network:
     settings = MLP.Settings(name="mlp", hidden=list(hidden), init="xavier")
-    return Network(MLP(settings, (PIXELS,), CLASSES, torch.Generator().manual_seed(seed)), CPU)
+    with drawing_from(torch.Generator().manual_seed(seed)):
+        return Network(MLP(settings, (PIXELS,), CLASSES), CPU)
 
 
 def filled_memory() -> Reservoir:
