@@ -136,4 +136,4 @@ def test_a_column_goes_with_its_sample():
     with pytest.raises(ValueError, match="logits"):
         empty.add(x, labels, 0, draw)
     with pytest.raises(AttributeError, match="no column"):
-        found.features
+        _ = found.features
