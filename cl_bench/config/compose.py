@@ -43,7 +43,7 @@ def hush_hydra() -> None:
 
 def groups() -> set[str]:
     """The groups that a run makes choices of."""
-    return {path.name for path in conf_dir().iterdir() if path.is_dir()} - {"hydra"}
+    return {path.name for path in conf_dir().iterdir() if path.is_dir()} - {"hydra", "common"}
 
 
 def explain(error: Exception, arguments: Sequence[str]) -> str:

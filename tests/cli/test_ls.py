@@ -14,11 +14,11 @@ def test_a_methods_line_tells_its_needs(name):
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         section = compose("config", [f"method={name}"]).method
     cls = registry.find("method", section.get("implementation") or section["name"], Method)
-    needs = [*(["memory"] if cls.memories else []), *cls.needs]
+    needs = [*(["memory"] if cls.memory_needs else []), *cls.needs]
     line = choices("method")[name][-1]
     assert line.startswith("needs: ")
     assert all(need in line for need in needs)
-    assert ("memory" in line) == bool(cls.memories)
+    assert ("memory" in line) == bool(cls.memory_needs)
     assert (line == "needs: nothing") == (not needs)
 
 

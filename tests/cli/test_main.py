@@ -40,6 +40,7 @@ def test_a_run_leaves_the_promised_record(cli, tmp_path):
     assert metrics["acc"] == pytest.approx(table.iloc[-1].mean())
     assert metrics["seconds_train"] + metrics["seconds_eval"] <= metrics["seconds_total"]
     config = yaml.safe_load((directory / "config.yaml").read_text())
+    assert config["method"].pop("optimizer")["name"] == "sgd"
     assert config["method"] == {
         "name": "gem", "lr": 0.1, "margin": 0.5, "margin_rule": "bound", "eps": 0.001,
     }  # fmt: skip
