@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
 import platform
@@ -26,6 +25,7 @@ EXTRAS = {
     "tensorboard": ("tensorboard",),
     "mlflow": ("mlflow",),
     "wandb": ("wandb",),
+    "huggingface": ("datasets",),
 }
 LAUNCHERS = {
     "joblib": "hydra-joblib-launcher",
@@ -112,16 +112,17 @@ def _devices() -> list[Finding]:
 
 
 def _data() -> list[Finding]:
-    from cl_bench.datasets import SOURCES, cache
+    from cl_bench import datasets
+    from cl_bench.datasets import cache
 
     place = cache.cache_dir()
     found = [Finding("ok", "data cache", str(place))]
-    for name, module in SOURCES.items():
-        if module == "digits":
-            found.append(Finding("ok", "data digits", "comes with scikit-learn"))
+    for name in datasets.names():
+        module = datasets.module_of(name)
+        files = getattr(module, "FILES", None)
+        if files is None:  # nothing of it is fetched into the cache
+            found.append(Finding("ok", f"data {name}", (module.__doc__ or "own").splitlines()[0]))
             continue
-        source = importlib.import_module(f"cl_bench.datasets.{module}")
-        files = getattr(source, "FILES", None) or tuple(source.SHA256)
         there = all(_cached(place / name / file) for file in files)
         words = f"{place / name}" if there else "not here; fetched on first use"
         found.append(Finding("ok" if there else "info", f"data {name}", words))
@@ -213,7 +214,7 @@ def main(arguments: list[str]) -> int:
     table.add_column(overflow="fold")
     for level, what, detail in findings:
         table.add_row(Text(signs[level], styles[level]), what, Text(detail))
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 240)
     console.print(table)
     problems = sum(finding.level == "problem" for finding in findings)
     console.print(f"{problems} problems" if problems else "no problems")

@@ -66,6 +66,9 @@ class RunConfig(Settings):
     seed: int = Field(ge=0, lt=2**63)
     outputs: str = Field(min_length=1)
     force: bool
+    # what becomes of results that are of other data than is there now, of another configuration,
+    # or of a checkpoint that another kernel began
+    stale: Literal["refuse", "keep"] = "refuse"
     quiet: bool
     plots: bool
     # with a default: the configs of runs that were recorded before there were trackers lack it

@@ -1,32 +1,35 @@
-"""Raw datasets: fetched once, verified by content, kept as uint8."""
+"""Raw datasets: fetched once, verified by content; pictures are kept as uint8."""
 
 from __future__ import annotations
 
 import importlib
+import inspect
+import typing
 from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
+import pydantic
 
+from cl_bench.config.schema import Settings, check, similar
 from cl_bench.errors import UsageError
 
-# name -> module of this package whose ``load(name)`` returns the Arrays
-SOURCES = {
-    "mnist": "idx",
-    "fashion": "idx",
-    "digits": "digits",
-    "cifar10": "cifar",
-    "cifar100": "cifar",
-    "omniglot": "omniglot",
-}
+# datasets that share a module; any other is the module of its own name
+SHARED = {"mnist": "idx", "fashion": "idx", "cifar10": "cifar", "cifar100": "cifar"}
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """One dataset: images uint8 (N, H, W) or (N, C, H, W), labels int64 (N,), both splits.
+    """One dataset: images (N, H, W), (N, C, H, W) or (N, D), labels int64 (N,), both splits.
 
-    ``sha256`` is the checksum of the content, ``origin`` says where the files were found.
+    Images are uint8 (pictures, shown in [0, 1]) or float32 of any range, which are shown as they
+    are. ``sha256`` is the checksum of the content, ``origin`` says where the files were found.
+    ``class_names`` (classes,) are names of the classes, if the dataset has them.
     ``class_groups`` (classes,) is the group of every class, if the dataset has such groups
-    (superclasses, alphabets); ``train_tasks`` and ``test_tasks`` (N,) are given task numbers.
+    (superclasses, alphabets); ``train_tasks`` and ``test_tasks`` (N,) are given task numbers,
+    ``task_names`` what those tasks are called.
     """
 
     name: str
@@ -41,19 +44,75 @@ class Arrays:
     group_names: tuple[str, ...] = ()
     train_tasks: np.ndarray | None = None
     test_tasks: np.ndarray | None = None
+    class_names: tuple[str, ...] = ()
+    task_names: tuple[str, ...] = ()
 
 
-def load(name: str, path: str | None = None) -> Arrays:
+def load(name: str, path: str | None = None, read: dict[str, Any] | None = None) -> Arrays:
     """The dataset ``name``, fetched and verified if it is not in the cache yet.
 
-    ``npz`` is the user's own data in the file ``path``.
+    It comes from the function ``load`` of its module, which takes what it needs: the dataset's
+    ``name``, the ``path`` of own data, and options of its own, each with a default, which ``read``
+    sets. A :class:`UsageError` for a path or an option that it does not take.
     """
-    if name == "npz":
-        return importlib.import_module("cl_bench.datasets.npz").load(path)
-    if path is not None:
-        raise UsageError(f"dataset.path={path}: only dataset=npz reads a file; set it to null")
-    if name not in SOURCES:
+    make = module_of(name).load
+    taken = inspect.signature(make).parameters
+    values: dict[str, Any] = {"name": name} if "name" in taken else {}
+    if "path" in taken:
+        values["path"] = path
+    elif path is not None:
         raise UsageError(
-            f"dataset.source={name}: no such dataset (choose from {', '.join([*SOURCES, 'npz'])})"
+            f"dataset.path={path}: dataset.source={name} reads no path; set it to null"
         )
-    return importlib.import_module(f"cl_bench.datasets.{SOURCES[name]}").load(name)
+    types = typing.get_type_hints(make, include_extras=True)
+    options: dict[str, Any] = {
+        key: (types.get(key, Any), parameter.default)
+        for key, parameter in taken.items()
+        if key not in ("name", "path")
+    }
+    if read and not options:
+        raise UsageError(f"dataset.read={read}: dataset.source={name} has no options; remove them")
+    checked = check(
+        read or {}, pydantic.create_model("Read", __base__=Settings, **options), "dataset.read"
+    )
+    return make(**values, **checked.model_dump())
+
+
+def load_of(section: dict[str, Any]) -> Arrays:
+    """The dataset that a config's section ``dataset`` names."""
+    return load(str(section.get("source")), section.get("path"), section.get("read"))
+
+
+def pinned(name: object) -> bool:
+    """Whether the code itself fixes the content of the dataset ``name``, by its ``SHA256``."""
+    try:
+        return hasattr(module_of(str(name)), "SHA256")
+    except UsageError:
+        return False
+
+
+def names() -> list[str]:
+    """Every dataset there is: what ``dataset.source`` may be."""
+    here = {path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__"}
+    own = [name for name in here if _loads(name) is not None]
+    return sorted({*SHARED, *own} - set(SHARED.values()))
+
+
+def module_of(name: str) -> ModuleType:
+    """The module whose ``load`` gives ``name``; a :class:`UsageError` if there is none."""
+    found = _loads(SHARED.get(name, name))
+    if found is None or name in SHARED.values():
+        known = names()
+        hint = similar(name, known)
+        raise UsageError(
+            f"dataset.source={name}: no such dataset{hint} (choose from {', '.join(known)})"
+        )
+    return found
+
+
+def _loads(name: str) -> ModuleType | None:
+    """The module ``name`` of this room if it has a function ``load``."""
+    if not name.isidentifier() or not (Path(__file__).parent / f"{name}.py").is_file():
+        return None
+    module = importlib.import_module(f"{__name__}.{name}")
+    return module if inspect.isfunction(getattr(module, "load", None)) else None

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import logging
 import os
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cl_bench.datasets.sources import SourceError
+from cl_bench.datasets.sources import DAMAGED, LARGEST, SourceError
 from cl_bench.errors import RunError
 from cl_bench.files.atomic import write_atomic
+from cl_bench.files.bounds import GZIP_ROOM, gunzip_bounded, read_bounded
 
 log = logging.getLogger("cl_bench")
 
-# A source returns the content of the files it is asked for, or raises SourceError.
-Source = tuple[str, Callable[[list[str]], dict[str, bytes]]]
+# A source is asked for files, name -> the bytes that it may have at most, and returns their
+# content or raises SourceError.
+Source = tuple[str, Callable[[dict[str, int]], dict[str, bytes]]]
 
 
 def cache_dir() -> Path:
@@ -30,23 +30,38 @@ def cache_dir() -> Path:
     return Path(platformdirs.user_cache_dir("cl-bench"))
 
 
-def fetch(name: str, sha256: dict[str, str], sources: list[Source], by_hand: str) -> dict:
+def fetch(
+    name: str,
+    sha256: dict[str, str],
+    sources: list[Source],
+    by_hand: str,
+    sizes: dict[str, int] | None = None,
+) -> dict:
     """The verified content of every file in ``sha256`` (name -> checksum of its plain content).
+
+    ``sizes`` are the bytes of each: no more is read, however much there is.
 
     Tried in order: the cache, then each source under a file lock. Returns
     ``{"files": {name: bytes}, "origin": str}``; raises :class:`RunError` with what was tried.
     """
-    folder = cache_dir() / name
-    files = {file: _cached(folder / file, digest) for file, digest in sha256.items()}
+    folder, sizes = cache_dir() / name, sizes or dict.fromkeys(sha256, LARGEST)
+
+    def cached(locked: bool = False) -> dict[str, bytes | None]:
+        return {
+            file: _cached(folder / file, digest, sizes[file], locked)
+            for file, digest in sha256.items()
+        }
+
+    files = cached()
     if all(content is not None for content in files.values()):
         return {"files": files, "origin": "cache"}
     tried: list[str] = []
     with _locked(folder):
         # another process may have filled the cache while this one waited for the lock
-        files = {file: _cached(folder / file, digest, True) for file, digest in sha256.items()}
+        files = cached(locked=True)
         origin = "cache"
         for label, source in sources:
-            missing = [file for file, content in files.items() if content is None]
+            missing = {file: sizes[file] for file, content in files.items() if content is None}
             if not missing:
                 break
             try:
@@ -70,7 +85,7 @@ def fetch(name: str, sha256: dict[str, str], sources: list[Source], by_hand: str
     return {"files": files, "origin": origin}
 
 
-def _cached(path: Path, digest: str, locked: bool = False) -> bytes | None:
+def _cached(path: Path, digest: str, size: int, locked: bool) -> bytes | None:
     """A file of the cache, plain or ``.gz``, if its content is right.
 
     A wrong one is set aside if ``locked``: without the lock another process may have replaced it
@@ -78,14 +93,15 @@ def _cached(path: Path, digest: str, locked: bool = False) -> bytes | None:
     """
     for candidate in (path, path.with_name(path.name + ".gz")):
         try:
-            content = candidate.read_bytes()
             if candidate.suffix == ".gz":
-                content = gzip.decompress(content)
+                content = gunzip_bounded(read_bounded(candidate, size + GZIP_ROOM), size)
+            else:
+                content = read_bounded(candidate, size)
             _verify(candidate.name, content, digest)
             return content
         except (FileNotFoundError, NotADirectoryError):
             continue
-        except (SourceError, EOFError, zlib.error, gzip.BadGzipFile):
+        except (SourceError, *DAMAGED):
             if not locked:
                 return None
             _set_aside(candidate)

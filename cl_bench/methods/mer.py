@@ -65,11 +65,12 @@ class MER(Method):
         self.inner_loop, self.reason = make_inner_loop(
             self.net, context.scenario, context.tasks, rule, settings.kernel
         )
+        self.kernel = self.inner_loop.kernel
         self.steps = 0
 
     def begin_task(self, task: Task) -> None:
         if task.index == 0:
-            log.info("%s inner loop of one-sample steps: %s", self.inner_loop.kernel, self.reason)
+            log.info("%s inner loop of one-sample steps: %s", self.kernel, self.reason)
 
     def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
         for one_x, one_y in zip(x.split(1), y.split(1), strict=True):
@@ -97,4 +98,4 @@ class MER(Method):
 
     def diagnostics(self) -> dict[str, Any]:
         """Which code ran the chains, and the number of one-sample SGD steps."""
-        return {"kernel": self.inner_loop.kernel, "kernel_reason": self.reason, "steps": self.steps}
+        return {"kernel": self.kernel, "kernel_reason": self.reason, "steps": self.steps}

@@ -124,7 +124,7 @@ def _stream_choice(cfg: RunConfig) -> _Choice:
 
 def _open(make_stream: _Choice, seed: int, device: torch.device) -> Stream:
     settings = make_stream.settings
-    return make_stream(datasets.load(settings.source, settings.path), seed, device)
+    return make_stream(datasets.load(settings.source, settings.path, settings.read), seed, device)
 
 
 def pick_device(cfg: RunConfig) -> torch.device:

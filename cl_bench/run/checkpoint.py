@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import time
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
-import cl_bench
 from cl_bench.config.schema import CheckpointSettings
 from cl_bench.errors import RunError
 from cl_bench.files.state import read_state, write_state
+from cl_bench.files.untrusted import clean
+from cl_bench.run import environment
+from cl_bench.run.state import CHECKPOINT as FILE
 from cl_bench.run.state import RunState
 
 log = logging.getLogger("cl_bench")
 
-FILE = "checkpoint.safetensors"
 SHARE = 50  # a checkpoint is due after this many times the time that the last one took: 2%
 FIRST_COST = 0.02  # seconds, assumed before one has been measured
 
@@ -68,7 +67,7 @@ class Checkpoint:
                 "continuing with %s what was begun with %s: the last digits may differ from those "
                 "of an uninterrupted run",
                 self.setting,
-                setting,
+                clean(setting),
             )
         return state, run_state
 
@@ -103,7 +102,7 @@ class Checkpoint:
             raise RunError(f"{self.path} cannot be moved away: {error.strerror}") from None
         log.warning(
             "%s cannot be continued: %s; it is set aside as %s and the run starts over",
-            self.path, " ".join(str(reason).split()), aside.name,
+            self.path, clean(reason), aside.name,
         )  # fmt: skip
 
     def remove(self) -> None:
@@ -115,16 +114,6 @@ def stamp(identity: dict[str, Any], data_sha256: str) -> dict[str, Any]:
     return {
         "configuration": json.loads(json.dumps(identity)),
         "dataset": data_sha256,
-        "version of cl-bench": code_sha256(),
+        "version of cl-bench": environment.code_sha256(),
         "version of torch": torch.__version__,
     }
-
-
-@cache
-def code_sha256() -> str:
-    """sha256 of the package's source files."""
-    root = Path(cl_bench.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
-    return digest.hexdigest()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import resource
 import subprocess
 import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ def describe(device: str, threads: int) -> dict[str, Any]:
     return {
         "cl_bench": cl_bench.__version__,
         "code": code_state(),
+        "code_sha256": code_sha256(),
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in PACKAGES},
         "platform": platform.platform(),
@@ -43,6 +46,16 @@ def code_state() -> dict[str, Any] | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return {"commit": commit, "changed": changed}
+
+
+@cache
+def code_sha256() -> str:
+    """sha256 of the package's source files."""
+    root = Path(cl_bench.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def peak_rss_bytes() -> int:

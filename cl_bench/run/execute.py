@@ -118,7 +118,8 @@ def _run(run: Run, record: RunRecord, began: float, show_bar: bool) -> None:
     if run.cfg.force:
         checkpoint.remove()
     run, run_state = _take_up(run, checkpoint)
-    run_state = run_state.continued(began)
+    run_state = run_state.continued(began, run.method.kernel)
+    _tell_if_everything_fits(run)
     batches = sum(map(run.stream.batches, run.stream.tasks))
     with _tracked(run, record.directory):
         with Progress(len(run.stream.tasks), batches, show_bar) as progress:
@@ -135,6 +136,18 @@ def _run(run: Run, record: RunRecord, began: float, show_bar: bool) -> None:
         checkpoint.remove()
 
 
+def _tell_if_everything_fits(run: Run) -> None:
+    """A memory of all samples leaves nothing to forget: its result compares with no other."""
+    samples = sum(len(task.train) for task in run.stream.tasks)
+    if run.memory is not None and run.cfg.memory["size"] >= samples:
+        log.warning(
+            "memory.size=%d holds all %d training samples: nothing has to be forgotten, and a "
+            "comparison with other methods is void; choose a smaller memory.size",
+            run.cfg.memory["size"],
+            samples,
+        )
+
+
 def _take_up(run: Run, checkpoint: Checkpoint) -> tuple[Run, RunState]:
     """The run where its checkpoint left it; from the beginning if there is none to be used."""
     try:
@@ -143,24 +156,36 @@ def _take_up(run: Run, checkpoint: Checkpoint) -> tuple[Run, RunState]:
             if found is None:
                 return run, RunState()
             state, run_state = found
-            tasks = run.stream.tasks
-            learned = len(run_state.rows) - 1
-            if not 0 <= learned <= len(tasks) or any(
-                len(row) != len(tasks) for row in run_state.rows
-            ):
-                raise ValueError("its accuracy matrix does not fit")
+            run_state.check_fits([run.stream.batches(task) for task in run.stream.tasks])
+            _check_kernel(run, run_state)
             run.method.load_state_dict(state)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:
+    except RunError:
+        raise
+    except Exception as error:
         # whatever a foreign file makes of the state's own loading, the run must start from fresh
         checkpoint.set_aside(error if isinstance(error, ValueError) else repr(error))
         return prepare(run.cfg), RunState()
     log.info(
         "continued after task %d/%d and %d batches of the next",
-        learned,
-        len(tasks),
+        len(run_state.rows) - 1,
+        len(run.stream.tasks),
         run_state.batch,
     )
     return run, run_state
+
+
+def _check_kernel(run: Run, run_state: RunState) -> None:
+    """A :class:`RunError` if other arithmetic would go on with what one kernel has begun."""
+    begun, here = (run_state.kernels or [""])[-1], run.method.kernel
+    if begun == here:
+        return
+    told = f"was begun with the {begun} kernel; here it is the {here} one ({run.method.reason})"
+    if run.cfg.stale != "keep":
+        raise RunError(
+            f"the run {told}, and the numbers would be of neither: make the {begun} one "
+            "available, or stale=keep goes on all the same, force=true begins anew"
+        )
+    log.warning("the run %s: the numbers will be of neither (stale=keep)", told)
 
 
 def _record(run: Run, run_state: RunState, record: RunRecord) -> dict[str, Any]:
@@ -168,6 +193,8 @@ def _record(run: Run, run_state: RunState, record: RunRecord) -> dict[str, Any]:
     stream, method, matrix = run.stream, run.method, np.array(run_state.rows)
     facts = environment.describe(_device_name(run.device), torch.get_num_threads())
     facts["sessions"] = run_state.sessions
+    if any(run_state.kernels):
+        facts["kernels"] = run_state.kernels
     facts["dataset"] = {
         "name": stream.data.name,
         "sha256": stream.data.sha256,

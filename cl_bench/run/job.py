@@ -97,6 +97,10 @@ def _run(cfg: RunConfig, directory: Path, show_bar: bool, sweep: str | None) -> 
 
     record = RunRecord(directory)
     if record.finished and not cfg.force:
+        from cl_bench.run.finished import check_results, tidy
+
+        check_results(directory, cfg)
+        tidy(record, cfg)
         log.warning("%s", record.finished_already())
         return Outcome("finished", str(directory), quiet=cfg.quiet)
     from cl_bench.run.execute import execute

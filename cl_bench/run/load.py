@@ -46,36 +46,67 @@ def load(directory: Path) -> Run:
         run.method.load_state_dict(state_of_today(saved, run.method))
     except FileNotFoundError:
         raise RunError(f"{directory} has no {MODEL}; run it again with force=true") from None
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:
+    except OSError as error:
+        raise RunError(f"{directory / MODEL}: {error.strerror}") from None
+    except Exception as error:
         # whatever a foreign file makes of the state's own loading
         raise RunError(f"{directory / MODEL} cannot be used: {clean(error)}") from None
+    if not run.method.finite():
+        raise RunError(f"{directory / MODEL} has parameters that are not finite (NaN or infinity)")
     for task in run.stream.tasks:
         run.scenario.begin_task(task)
     return run
 
 
-def predict(run: Run, x: np.ndarray, task: int) -> np.ndarray:
-    """Class ids int64 (n,) for images x uint8 (n, *image_shape) of the task number ``task``."""
+def predict(run: Run, x: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Labels of the dataset, int64 (n,), for inputs x (n, *input_shape) as the dataset has them.
+
+    ``positions`` (n,) are the tasks of the inputs, from 0 in the order of the stream. -1 stands
+    for an output that means nothing in its task.
+    """
     import numpy as np
     import torch
 
     from cl_bench.streams.base import EVALUATION_BATCH
     from cl_bench.streams.split import Split
 
-    tasks = run.stream.tasks
-    if not 1 <= task <= len(tasks):
-        raise UsageError(f"--task {task}: the run has the tasks 1 to {len(tasks)}")
-    shape = run.stream.train.images.shape[1:]
+    stream = run.stream
+    shape = stream.train.images.shape[1:]
     if x.shape[1:] != tuple(shape):
         wanted = ", ".join(map(str, shape))
         raise UsageError(f"x has the shape {x.shape}, the run needs (n, {wanted})")
-    chosen = tasks[task - 1]
-    split = Split(x, np.zeros(len(x), dtype=np.int64), run.device)
+    split = Split(_as_the_data(run, x), np.zeros(len(x), dtype=np.int64), run.device)
+    if stream.normalizer is not None:
+        split.images = stream.normalizer(split.images)
     run.method.train(False)
-    found = []
+    found = np.empty(len(x), dtype=np.int64)
     with torch.inference_mode():
-        for start in range(0, len(x), EVALUATION_BATCH):
-            inputs = chosen.transform(split, slice(start, start + EVALUATION_BATCH))
-            logits = run.method.logits(inputs, chosen)
-            found.append(run.scenario.mask(logits, chosen.index).argmax(1).cpu())
-    return torch.cat(found).numpy()
+        for position in np.unique(positions).tolist():
+            task = stream.tasks[position]
+            labels = np.array(stream.labels_of(task))
+            rows = (positions == position).nonzero()[0]
+            for start in range(0, len(rows), EVALUATION_BATCH):
+                block = rows[start : start + EVALUATION_BATCH]
+                inputs = task.transform(split, torch.from_numpy(block).to(run.device))
+                logits = run.scenario.mask(run.method.logits(inputs, task), task.index)
+                found[block] = labels[logits.argmax(1).cpu().numpy()]
+    return found
+
+
+def _as_the_data(run: Run, x: np.ndarray) -> np.ndarray:
+    """x in the type of the run's dataset; :class:`UsageError` for what it cannot be."""
+    import numpy as np
+
+    from cl_bench.datasets.npz import check_inputs
+
+    check_inputs(x, "x")
+    pictures = run.stream.data.train_images.dtype == np.uint8
+    if not pictures:
+        if x.dtype == np.uint8:
+            raise UsageError("x is uint8, the run's data are floats; give floats")
+        return x.astype(np.float32)
+    if x.dtype == np.uint8:
+        return x
+    if x.min() < 0 or x.max() > 1:
+        raise UsageError("x has floats outside of [0, 1], the run's data are pictures")
+    return np.rint(x * 255).astype(np.uint8)

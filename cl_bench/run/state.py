@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import time
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+
+CHECKPOINT = "checkpoint.safetensors"  # of a run's directory
+TIMING = ("task", "seconds_train", "seconds_eval")
+
+Accuracy = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(ge=0, le=1e12)]
 
 
 class RunState(BaseModel):
@@ -13,26 +20,55 @@ class RunState(BaseModel):
     ``rows`` of the accuracy matrix and ``timings`` begin with the untrained network; ``batch``
     counts the batches observed of the task that follows the last row, ``seconds`` those spent
     on them. ``total`` are the seconds of all ``sessions`` before this one and, in a checkpoint,
-    of this one too.
+    of this one too. ``kernels`` are those that did the arithmetic, in their order.
+
+    It is read from checkpoints that anybody may have made: all that can be wrong in it is found
+    here and in :meth:`check_fits`, as a ``ValueError``.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
-    rows: list[list[float]] = []
+    rows: list[list[Accuracy]] = []
     timings: list[dict[str, int | float]] = []
     batch: int = Field(0, ge=0)
-    seconds: float = 0.0
-    total: float = 0.0
-    sessions: int = Field(0, ge=0)
+    seconds: Seconds = 0.0
+    total: Seconds = 0.0
+    sessions: int = Field(0, ge=0, le=10**6)
+    kernels: list[Annotated[str, Field(max_length=40, pattern=r"^\w*$")]] = []
     _began: float = PrivateAttr(default_factory=time.perf_counter)
+
+    @field_validator("timings")
+    @classmethod
+    def _are_timings(cls, rows: list[dict[str, int | float]]) -> list[dict[str, int | float]]:
+        for number, row in enumerate(rows):
+            if tuple(row) != TIMING or row["task"] != number:
+                raise ValueError("its timings are not those of one task after the other")
+            if not all(0 <= row[key] <= 1e12 for key in TIMING[1:]):
+                raise ValueError("its timings are no seconds")
+        return rows
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> RunState:
+        if len(self.rows) != len(self.timings):
+            raise ValueError("it has timings of other tasks than its accuracy matrix")
+        return self
+
+    def check_fits(self, batches: list[int]) -> None:
+        """``ValueError`` if this is not the state of a run of tasks with so many ``batches``."""
+        tasks, learned = len(batches), len(self.rows) - 1
+        if not 0 <= learned <= tasks or any(len(row) != tasks for row in self.rows):
+            raise ValueError("its accuracy matrix does not fit")
+        if self.batch > (batches[learned] if learned < tasks else 0):
+            raise ValueError("it has learned more batches than there are")
 
     @property
     def seconds_total(self) -> float:
         """Seconds of the whole run so far."""
         return self.total + time.perf_counter() - self._began
 
-    def continued(self, began: float) -> RunState:
+    def continued(self, began: float, kernel: str = "") -> RunState:
         """The run_state of one more session, which began at ``began`` (``time.perf_counter``)."""
-        run_state = self.model_copy(update={"sessions": self.sessions + 1})
+        kernels = self.kernels + [kernel] * (kernel not in self.kernels[-1:])
+        run_state = self.model_copy(update={"sessions": self.sessions + 1, "kernels": kernels})
         run_state._began = began
         return run_state

@@ -14,6 +14,7 @@ from torch import Tensor
 from cl_bench.datasets import Arrays
 from cl_bench.errors import UsageError
 from cl_bench.rng import generator
+from cl_bench.streams.normalize import Normalizer
 from cl_bench.streams.order import arrange
 from cl_bench.streams.split import Split
 from cl_bench.streams.task import StreamSettings, Task
@@ -47,10 +48,27 @@ class Stream(ABC):
         made = tuple(self.make_tasks())
         self._transforms = {task.identity: task.transform for task in made}
         self.tasks: tuple[Task, ...] = arrange(made, self.train.labels, settings)
+        self.normalizer = self._normalizer()
+        if self.normalizer is not None:
+            self.train.images, self.test.images = map(
+                self.normalizer, (self.train.images, self.test.images)
+            )
 
     @abstractmethod
     def make_tasks(self) -> Iterator[Task]:
         """The tasks by identity 0, 1, ...; their order is made later and sets ``index``."""
+
+    def labels_of(self, task: Task) -> tuple[int, ...]:
+        """The dataset's label that each network output (C,) stands for in ``task``."""
+        return tuple(range(self.classes))
+
+    def _normalizer(self) -> Normalizer | None:
+        kind = self.settings.normalize
+        if kind == "none":
+            return None
+        measured = self.tasks[:1] if self.settings.statistics == "first_task" else self.tasks
+        rows = torch.cat([task.train for task in measured]).unique()
+        return Normalizer.measured(kind, self.train.images, rows)
 
     def draw_samples(self, identity: int, available: Tensor | None = None) -> Tensor:
         """Rows (n,) that the task uses: ``samples_per_task`` of those available, drawn once."""
@@ -126,6 +144,8 @@ class Stream(ABC):
     def checksum(self) -> str:
         """sha256 of data, tasks and the order of every sample; equal streams have equal sums."""
         digest = hashlib.sha256(f"{self.data.sha256} {self.classes}".encode())
+        if self.normalizer is not None:
+            digest.update(self.normalizer.describe())
         for task in self.tasks:
             digest.update(f"{task.index} {task.identity} {task.name} {task.classes}".encode())
             digest.update(task.transform.describe())

@@ -6,6 +6,7 @@ Sources: Lopez-Paz & Ranzato 2017, section 4 (CIFAR-100 in 20 tasks of 5 labels)
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -60,6 +61,7 @@ class ClassSplit(Stream):
     def make_tasks(self) -> Iterator[Task]:
         parts, transform = self._parts(), self._transform()
         outputs = self._outputs(parts)
+        self._labels: list[dict[int, int]] = []  # output -> label of the dataset, for every task
         for identity, (name, labels) in enumerate(zip(parts.names, parts.labels, strict=True)):
             lookup = torch.full((self.data.classes,), -1)
             lookup[labels] = torch.tensor(outputs[identity])
@@ -71,6 +73,7 @@ class ClassSplit(Stream):
                     "samples; every task needs some of both"
                 )
             self._relabel(train, test, lookup.to(self.train.labels.device), name)
+            self._labels.append(dict(zip(outputs[identity], labels, strict=True)))
             yield Task(
                 index=identity,
                 identity=identity,
@@ -80,6 +83,12 @@ class ClassSplit(Stream):
                 train=self.draw_samples(identity, train),
                 test=test,
             )
+
+    def labels_of(self, task: Task) -> tuple[int, ...]:
+        # an output of the other tasks: in the scenario `domain` it stands for nothing in this one
+        others = {} if self.settings.scenario == "domain" else dict(ChainMap(*self._labels))
+        known = others | self._labels[task.identity]
+        return tuple(known.get(output, -1) for output in range(self.classes))
 
     def _transform(self) -> Transform:
         if self.settings.layout == "image":
@@ -144,7 +153,7 @@ class ClassSplit(Stream):
             )
         size = count // tasks
         groups = [order[start : start + size] for start in range(0, count, size)]
-        return {_name(labels): labels for labels in groups}
+        return {self._name(labels): labels for labels in groups}
 
     def _superclass_groups(self) -> dict[str, list[int]]:
         groups, names = self.data.class_groups, self.data.group_names
@@ -177,7 +186,8 @@ class ClassSplit(Stream):
         train, test = torch.as_tensor(train), torch.as_tensor(test)
         owned = torch.as_tensor(self.data.train_labels)
         labels = [owned[train == task].unique().tolist() for task in range(count)]
-        return Parts([f"task {task}" for task in range(count)], labels, train, test)
+        names = self.data.task_names or [f"task {task}" for task in range(count)]
+        return Parts(list(names), labels, train, test)
 
     def _refuse_class_options(self, split: str) -> None:
         for key, default in (("class_order", "natural"), ("classes", None)):
@@ -186,6 +196,11 @@ class ClassSplit(Stream):
                     f"dataset.{key}: has no meaning with dataset.split={split}, which fixes the "
                     "classes of each task; use dataset.order to order the tasks"
                 )
+
+    def _name(self, labels: Sequence[int]) -> str:
+        if self.data.class_names:
+            return ", ".join(self.data.class_names[label] for label in labels)
+        return _name(labels)
 
     def _class_order(self) -> list[int]:
         order, count = self.settings.class_order, self.data.classes

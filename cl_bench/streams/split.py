@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Split:
-    """Images uint8 (N, ...), labels int64 (N,); a label is the network output that is right."""
+    """Images uint8 or float32 (N, ...), labels int64 (N,): the network output that is right."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, device: torch.device) -> None:
         with warnings.catch_warnings():
@@ -23,6 +23,6 @@ class Split:
         return len(self.labels)
 
     def take(self, rows: slice | Tensor) -> Tensor:
-        """The images of those rows, uint8 (n, ...)."""
+        """The images of those rows, (n, ...)."""
         # many times as fast as indexing with a tensor
         return self.images[rows] if isinstance(rows, slice) else self.images.index_select(0, rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import torch
 from pydantic import BeforeValidator, Field
@@ -60,7 +60,11 @@ def names_or_numbers(*names: str | None) -> BeforeValidator:
 
 
 class StreamSettings(Section):
-    """``samples_per_task`` None: all; ``seed`` draws the tasks, the run's seed the sample order."""
+    """``samples_per_task`` None: all; ``seed`` draws the tasks, the run's seed the sample order.
+
+    ``read`` are the options of the dataset's own ``load``. ``normalize`` brings the inputs to one
+    scale, measured on the training samples of the first task or of all tasks (``statistics``).
+    """
 
     source: str
     path: str | None
@@ -77,3 +81,7 @@ class StreamSettings(Section):
     tune_tasks: int = Field(ge=0)
     phase: Literal["learn", "tune"]
     seed: int = Field(ge=0, lt=2**63)
+    # of own data alone, whose files name them
+    read: dict[str, Any] = Field(default_factory=dict)
+    normalize: Literal["none", "standardize", "minmax"] = "none"
+    statistics: Literal["first_task", "training"] = "first_task"

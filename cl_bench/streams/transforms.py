@@ -13,8 +13,8 @@ from cl_bench.streams.split import Split
 
 
 def to_unit(pixels: Tensor) -> Tensor:
-    """uint8 grey levels as float32 in [0, 1]: divided by 255, no further normalisation."""
-    return pixels.to(torch.float32).div_(255)
+    """uint8 grey levels as float32 in [0, 1]: divided by 255. Other data, float32, as it is."""
+    return pixels.to(torch.float32).div_(255) if pixels.dtype == torch.uint8 else pixels
 
 
 class Plain:
@@ -70,7 +70,8 @@ class Blend:
         flat = images.flatten(1)
         blend = torch.zeros(flat.shape, device=flat.device)
         corner, part = torch.empty_like(flat), torch.empty_like(blend)
-        for plan, weight in zip(self.plans, self.weights / 255, strict=True):
+        weights = self.weights / 255 if flat.dtype == torch.uint8 else self.weights
+        for plan, weight in zip(self.plans, weights, strict=True):
             torch.gather(flat, 1, plan.expand(len(flat), -1), out=corner)
             blend.add_(part.copy_(corner).mul_(weight))
         return blend.view(images.shape)

@@ -64,10 +64,13 @@ class Explosive:
         ({"z": np.zeros(3)}, "has no array x"),
         ({"x": np.zeros((3, 5), np.uint8)}, "the run needs (n, 8, 8)"),
         ({"x": np.full((3, 8, 8), 2.0)}, "outside of [0, 1]"),
-        ({"x": np.full((3, 8, 8), np.nan)}, "outside of [0, 1]"),
-        ({"x": np.zeros((3, 8, 8), np.int64)}, "must be uint8"),
-        ({"x": np.zeros((0, 8, 8), np.uint8)}, "must be images"),
-        ({"x": np.zeros((3, 8, 8), np.uint8), "y": np.zeros(2, int)}, "one whole number"),
+        ({"x": np.full((3, 8, 8), np.nan)}, "not finite"),
+        ({"x": np.zeros((3, 8, 8), np.int64)}, "must be uint8 or floats"),
+        ({"x": np.zeros((0, 8, 8), np.uint8)}, "must be inputs"),
+        (
+            {"x": np.zeros((3, 8, 8), np.uint8), "y": np.zeros(2, int)},
+            "one label for each",
+        ),
         ({"x": np.array([Explosive()], dtype=object)}, "plain arrays"),
     ],
 )

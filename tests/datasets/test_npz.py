@@ -41,12 +41,21 @@ def test_own_arrays(tmp_path):
     assert load("npz", saved(tmp_path)).sha256 != data.sha256  # other random images
 
 
-def test_floats_are_rounded_to_levels(tmp_path):
-    x = np.linspace(0, 1, 60 * 7).reshape(60, 7)
-    data = load("npz", saved(tmp_path, x_train=x, x_test=x[:12].astype(np.float32)))
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.float16])
+def test_pictures_in_floats_are_kept_as_their_levels(tmp_path, kind):
+    levels = RNG.integers(0, 256, (60, 7), dtype=np.uint8)
+    x = (levels / 255).astype(kind)
+    data = load("npz", saved(tmp_path, x_train=x, x_test=x[:12]))
     assert data.train_images.dtype == np.uint8
-    assert data.train_images.max() == 255
-    assert np.array_equal(data.train_images[:12], data.test_images)
+    assert np.array_equal(data.train_images, levels)
+    assert np.array_equal(data.test_images, levels[:12])
+
+
+def test_floats_of_any_range_are_kept_as_they_are(tmp_path):
+    for scale in (0.001, 1.0, 1e6):
+        x = RNG.normal(size=(60, 7)) * scale
+        data = load("npz", saved(tmp_path, x_train=x, x_test=x[:12]))
+        assert np.array_equal(data.train_images, x.astype(np.float32))
 
 
 NAN = np.full((60, 5, 5), np.nan)
@@ -63,7 +72,11 @@ NAN = np.full((60, 5, 5), np.nan)
         ({"x_test": np.zeros((12, 5, 6), np.uint8)}, "must have one shape"),
         ({"x_train": np.zeros((60, 5, 5), np.int32)}, "x_train is int32"),
         ({"x_train": NAN}, "not finite"),
-        ({"x_train": np.full((60, 5, 5), 255.0)}, r"scale them to \[0, 1\]"),
+        ({"x_train": np.full((60, 5, 5), 1e39)}, "beyond those of float32"),
+        ({"x_train": np.full((60, 5, 5), 2.5)}, "one of x_train and x_test is uint8"),
+        ({"y_train": np.full(60, "\x1b[2J"), "y_test": np.full(12, "a")}, "printable characters"),
+        ({"y_train": np.full(60, "cat"), "y_test": np.full(12, "dog")}, "y_test has label dog"),
+        ({"y_train": np.full(60, "cat")}, "one of y_train and y_test is text"),
         ({"y_train": np.zeros(60)}, "y_train is float64"),
         ({"y_train": np.arange(60) % 6 - 1}, "numbers start at 0"),
         ({"y_train": np.arange(60) % 6 * 2}, "goes up to label 10 but has no label 1"),

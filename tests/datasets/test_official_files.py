@@ -111,7 +111,7 @@ def test_the_reader_of_pickles_refuses_code(tmp_path):
     assert load_arrays(io.BytesIO(pickle.dumps({"a": np.arange(3)})))["a"].tolist() == [0, 1, 2]
 
 
-def test_cifar_of_the_npm_package():
+def test_cifar_of_the_npm_package(monkeypatch):
     pixels = RNG.integers(0, 256, (6, 4, 32, 32, 3), dtype=np.uint8)
     files = {}
     for number, part in enumerate(pixels, start=1):
@@ -119,6 +119,9 @@ def test_cifar_of_the_npm_package():
         Image.fromarray(part.reshape(4, 1024, 3)).save(buffer, "PNG")
         name = f"data_batch_{number}.png" if number < 6 else "test_batch.png"
         files[name] = buffer.getvalue()
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    monkeypatch.setattr(cifar, "NPM_PICTURES", sums)
+    monkeypatch.setattr(cifar, "NPM_SIZE", (1024, 4))
     files["train_lables.json"] = json.dumps(list(range(10)) * 2).encode()
     files["test_lables.json"] = json.dumps([3, 1, 2, 0]).encode()
     content = cifar.read_npm(files.__getitem__)
@@ -127,8 +130,9 @@ def test_cifar_of_the_npm_package():
     assert np.array_equal(test_x, pixels[5].transpose(0, 3, 1, 2))
     assert train_y[:, 0].tolist() == list(range(10)) * 2
     assert test_y[:, 0].tolist() == [3, 1, 2, 0]
-    files["test_batch.png"] = b"no picture"
-    with pytest.raises(SourceError, match="not the known ones"):
+    files["data_batch_1.png"] = b"no picture"
+    monkeypatch.setattr(Image, "open", None)  # it is not even tried
+    with pytest.raises(SourceError, match=r"not the known ones \(data_batch_1.png has another"):
         cifar.read_npm(files.__getitem__)
 
 
@@ -219,10 +223,10 @@ def test_a_damaged_zip_file_or_drawing_of_omniglot_is_told():
         damaged = bytearray(whole)
         damaged[place] = value
         with pytest.raises(SourceError, match="not a whole zip file"):
-            omniglot.convert(omniglot._zipped([bytes(damaged)]))
+            omniglot.convert(omniglot.zipped([bytes(damaged)]))
     drawing = bytearray(content)
     drawing[11] = 1  # byte of the header's length
-    with pytest.raises(SourceError, match=f"{name}: Truncated IHDR"):
+    with pytest.raises(SourceError, match=f"{name}: not a PNG picture"):
         omniglot.convert(iter([(name, bytes(drawing))]))
 
 

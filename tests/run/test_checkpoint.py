@@ -36,7 +36,7 @@ def surroundings(caplog, monkeypatch):
 
 
 def other_code(path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(checkpoint, "code_sha256", lambda: "0" * 64)
+    monkeypatch.setattr(checkpoint.environment, "code_sha256", lambda: "0" * 64)
 
 
 def another_seed(path: Path, monkeypatch) -> None:
@@ -77,9 +77,39 @@ def foreign_matrix(path: Path, monkeypatch) -> None:
     write_state(path, state, {**facts, "run_state": {**facts["run_state"], "rows": [[0.5], [0.1]]}})
 
 
+def with_state(**values):
+    """A valid checksum, and in the state of the run what no run can have."""
+
+    def change(path: Path, monkeypatch) -> None:
+        state, facts = read_state(path)
+        write_state(path, state, {**facts, "run_state": {**facts["run_state"], **values}})
+
+    return change
+
+
+SECONDS = {"seconds_train": 1.0, "seconds_eval": 1.0}
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
+        (with_state(timings=[]), "timings of other tasks"),
+        (with_state(timings=[{"task": 0, **SECONDS}] * 2), "one task after the other"),
+        (with_state(timings=[{"a": 1}, {"b": 2}]), "one task after the other"),
+        (
+            with_state(timings=[{"task": t, **SECONDS, "seconds_eval": -1} for t in (0, 1)]),
+            "are no seconds",
+        ),
+        (
+            with_state(timings=[{"task": t, **SECONDS, "seconds_eval": 10**400} for t in (0, 1)]),
+            "are no seconds",
+        ),
+        (with_state(rows=[[0.1, 0.2, 7.0], [0.1, 0.1, 0.1]]), "less than or equal to 1"),
+        (with_state(rows=[[0.1, 0.2, "x"], [0.1, 0.1, 0.1]]), "valid number"),
+        (with_state(batch=10**9), "more batches than there are"),
+        (with_state(total=1e300), "total"),
+        (with_state(kernels=["\x1b[2J"]), "kernels"),
+        (with_state(extra="\x1b[2J"), "extra"),
         (other_code, "it belongs to another version of cl-bench"),
         (another_seed, "it belongs to another configuration"),
         (cut_short, "cut off or damaged"),
@@ -102,6 +132,7 @@ def test_a_checkpoint_that_cannot_be_used_is_set_aside(tmp_path, monkeypatch, ch
         line for line in (tmp_path / "run" / "run.log").read_text().splitlines() if "WARN" in line
     ]
     assert reason in warning
+    assert "\x1b" not in warning
     assert "checkpoint.safetensors.unusable1 and the run starts over" in warning
     aside = tmp_path / "run" / "checkpoint.safetensors.unusable1"
     assert aside.is_symlink() or aside.is_file()

@@ -75,6 +75,11 @@ def test_every_method_goes_on_as_if_nothing_had_happened(tmp_path, method):
     compare(small(method), tmp_path, (1, 3, 2, 1, 8))
 
 
+def test_a_cut_after_the_last_evaluation_changes_nothing(tmp_path):
+    for method in ("independent", "single"):
+        compare(small(method), tmp_path / method, (21,))  # 3 * (6 batches + evaluation)
+
+
 def test_batch_normalisation_goes_on(tmp_path, images):
     arguments = [
         "method=er", "dataset=npz", f"dataset.path={images}", "model=resnet18", "model.width=2",

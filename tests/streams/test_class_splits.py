@@ -53,7 +53,7 @@ def colours(monkeypatch):
     labels = np.arange(80) % 20
     images = draw.integers(0, 256, (2, 80, 3, 4, 6), dtype=np.uint8)
     arrays = Arrays("c", images[0], labels, images[1], labels, 20, "0" * 64, "a test")
-    monkeypatch.setattr(datasets, "load", lambda name, path: arrays)
+    monkeypatch.setattr(datasets, "load", lambda name, path, read: arrays)
     return arrays
 
 
@@ -153,7 +153,7 @@ def test_only_the_first_classes():
         ("phase=tune", "set dataset.tune_tasks"),
         ("validation=0.001", "leaves some on both sides"),
         ("blur=0.5", "without task identity"),
-        ("path=x.npz", "only dataset=npz reads a file"),
+        ("path=x.npz", "dataset.source=digits reads no path; set it to null"),
     ],
 )
 def test_bad_values_are_one_clear_line(override, words):

@@ -1,0 +1,62 @@
+"""Inputs brought to one scale, by statistics of the training samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from cl_bench.streams.transforms import to_unit
+
+BLOCK = 4096  # samples that are measured and changed at a time
+
+
+@dataclass(frozen=True)
+class Normalizer:
+    """x ↦ (x - ``shift``) / ``scale``: each feature of (n, D), each channel of (n, C, H, W), the
+    whole of (n, H, W).
+
+    A feature that is the same in every sample it was measured on is shifted alone.
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    @classmethod
+    def measured(
+        cls, kind: Literal["standardize", "minmax"], images: Tensor, rows: Tensor
+    ) -> Normalizer:
+        """``standardize``: mean 0 and standard deviation 1, ``minmax``: from 0 to 1, on ``rows``
+        (n,) of images (N, ...)."""
+        together = [0, *range(2, images.dim())] if images.dim() != 3 else [0, 1, 2]
+        sums, squares, low, high = [], [], [], []
+        count = len(rows) * images[0].numel()
+        for block in rows.to(images.device).split(BLOCK):
+            x = to_unit(images.index_select(0, block)).double()
+            low.append(x.amin(together, keepdim=True))
+            high.append(x.amax(together, keepdim=True))
+            sums.append(x.sum(together, keepdim=True))
+        least, most = torch.stack(low).amin(0), torch.stack(high).amax(0)
+        if kind == "minmax":
+            shift, scale = least, most - least
+        else:
+            shift = sum(sums) / (count / sums[0].numel())
+            for block in rows.to(images.device).split(BLOCK):
+                x = to_unit(images.index_select(0, block)).double()
+                squares.append((x - shift).square().sum(together, keepdim=True))
+            scale = (sum(squares) / (count / shift.numel())).sqrt()
+        return cls(shift, torch.where(most > least, scale, 1.0))
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """float32 (n, ...) of images uint8 or float32 (n, ...)."""
+        blocks = [
+            ((to_unit(block).double() - self.shift) / self.scale).float()
+            for block in images.split(BLOCK)
+        ]
+        return torch.cat(blocks)
+
+    def describe(self) -> bytes:
+        """Everything that it depends on, for the stream's checksum."""
+        return b"".join(t.cpu().contiguous().numpy().tobytes() for t in (self.shift, self.scale))
