@@ -112,7 +112,7 @@ def test_parameters_that_are_no_numbers_predict_nothing(inline, tmp_path, table)
 
     run = ran(inline, tmp_path, "dataset=npz", "dataset.path=own.npz")
     state, facts = read_state(run / "model.safetensors")
-    state["thetas"][0][3] = torch.nan
+    next(iter(state["nets"][0]["parameters"].values())).view(-1)[3] = torch.nan
     write_state(run / "model.safetensors", state, facts)
     np.savez(tmp_path / "in.npz", x=np.zeros((3, 6)))
     code, _, error = inline("predict", str(run), "in.npz")
