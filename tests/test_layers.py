@@ -17,7 +17,7 @@ FLOORS = [
     {"sweep", "report"},
     {"run"},
     {"methods", "results", "trackers"},
-    {"memory", "models", "metrics"},
+    {"memory", "models", "metrics", "drawing"},
     {"network", "streams"},
     {"datasets", "rng"},
     {"config"},

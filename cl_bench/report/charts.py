@@ -1,244 +1,223 @@
-"""Coordinates of the report's charts; the template draws them as SVG."""
+"""What a report shows in pictures: its rows as lines and matrices, each with a style of its own."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from cl_bench.report.grouping import NONE, Group
-from cl_bench.report.statistics import Interval, spread
+from cl_bench.drawing.plots import Chart, Matrix, Series, line_figure, matrix_figure, mean_seen
+from cl_bench.drawing.style import COLUMN, PAGE, Style, colours
+from cl_bench.report.grouping import NONE, Group, natural, setting
+from cl_bench.report.statistics import Interval, Spread, spread
 from cl_bench.report.table import Report
 
-WIDTH, HEIGHT = 440, 280  # small, so that its words stay readable on a phone
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 38
-COLOURS = 8
-MOST_CELLS = 30  # rows or columns of a heat map that are drawn
+PANELS = 6  # tasks that have a learning curve of their own, first and last among them
+SHEET = 20  # matrices of a figure
 
 
-@dataclass
-class Line:
-    """``points`` and ``band`` are SVG coordinates; ``colour`` is a number, ``dash`` tells apart
-    lines that share it."""
+@dataclass(frozen=True)
+class Picture:
+    """``name`` is that of a file; ``draw`` takes matplotlib's class of a figure."""
 
-    label: str
-    colour: int
-    dash: int
-    points: list[tuple[float, float]]
-    band: list[tuple[float, float]]
-
-
-@dataclass
-class Chart:
+    name: str
     title: str
-    x_label: str
-    y_label: str
-    x_ticks: list[tuple[float, str]] = field(default_factory=list)
-    y_ticks: list[tuple[float, str]] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
+    charts: list[Chart]
+
+    def draw(self, new: type) -> Any:
+        return line_figure(new, self.charts)
 
 
-@dataclass
-class HeatMap:
-    """``cells`` are x, y, colour, words and ink; ``ticks`` the task numbers at the axes."""
-
-    title: str
-    note: str
-    size: int
-    cells: list[tuple[float, float, str, str, str]]
-    columns: list[tuple[float, str]]
-    rows: list[tuple[float, str]]
-    step: float
-    numbers: bool
-
-
-@dataclass
-class Series:
-    """x, mean, low and high; low and high are the mean where there is one seed."""
-
-    label: str
-    x: list[float]
-    mean: list[float]
-    low: list[float]
-    high: list[float]
+def pictures(report: Report) -> Iterator[Picture]:
+    """Mean accuracy over time, each task's accuracy over time, ACC against memory; one of each
+    for every stream that there is something for."""
+    styles = Styles(report)
+    streams = _streams(report)
+    for kind, title, charts in (
+        ("curves", "Accuracy over time", _over_time),
+        ("tasks", "Each task from when it was learned", _each_task),
+        ("memory", "ACC by memory size", _by_memory),
+    ):
+        count = 0
+        for words, members in streams:
+            if found := charts(words, members, styles, report.interval):
+                count += 1
+                yield Picture(kind if count == 1 else f"{kind}_{count}", title, found)
 
 
-def curves(report: Report) -> list[Chart]:
-    """Mean accuracy on the tasks seen so far, one chart per stream and number of tasks."""
-    return [
-        _chart(title, "tasks learned", "accuracy on the tasks seen", series)
-        for title, series in curve_series(report)
-    ]
+class Styles:
+    """How the rows of a report are drawn: a method's colour, a memory size's dash, and a marker
+    for the rest that tells rows apart."""
+
+    def __init__(self, report: Report) -> None:
+        groups = report.grouping.groups
+        self.number = {id(member): place for place, member in enumerate(groups)}
+        self.colours = colours(method(member) for member in groups)
+        sizes = {memory(member) for member in groups} - {None} if _varies(report) else set()
+        self.dashes = {size: place for place, size in enumerate(sorted(sizes))}
+        self.rest = [
+            key for key in report.labels
+            if key not in ("method.name", "memory.size") and not key.startswith("dataset.")
+        ]  # fmt: skip
+        others = {legend(member, self.rest) for member in groups}
+        self.markers = {words: place for place, words in enumerate(sorted(others, key=natural))}
+
+    def of(self, member: Group, told: bool = True) -> tuple[tuple[str, str, str], Style, int]:
+        """Names, style and number of a row; with ``told`` its memory is among them."""
+        size, rest = memory(member), legend(member, self.rest)
+        dash = self.dashes.get(size) if told else None
+        names = (method(member), "" if dash is None else f"memory {size:g}", rest)
+        style = Style(self.colours[names[0]], dash or 0, self.markers[rest])
+        return names, style, self.number[id(member)]
 
 
-def curve_series(report: Report) -> list[tuple[str, list[Series]]]:
-    """A title and the lines of each chart of :func:`curves`."""
-    keys = [key for key in report.labels if key.startswith("dataset.")]
-    blocks: dict[tuple[str, ...], list[Group]] = {}
-    for member in report.grouping.groups:
-        tasks = {run.matrix.shape[1] for run in member.runs}
-        if len(tasks) == 1 and max(tasks) > 1:
-            blocks.setdefault((*member.label(keys), str(max(tasks))), []).append(member)
-    shown = [key for key in report.labels if key not in keys] or report.labels
-    return [
-        (
-            legend(members[0], keys) or report.common.get("dataset.name", ""),
-            [_over_time(member, legend(member, shown), report.interval) for member in members],
-        )
-        for members in blocks.values()
-    ]
+def method(member: Group) -> str:
+    return setting(member.runs[0], "method.name")
+
+
+def memory(member: Group) -> float | None:
+    """Samples of the memory; None for a method without one."""
+    settings = member.runs[0].settings
+    size = settings.get("memory.size")
+    with_memory = settings.get("memory.name") != "none"
+    return size if with_memory and isinstance(size, int | float) and size > 0 else None
+
+
+def _varies(report: Report) -> bool:
+    """Whether the size of the memory tells rows apart."""
+    return "memory.size" in report.labels
 
 
 def legend(member: Group, keys: Sequence[str]) -> str:
-    values = zip(keys, member.label(keys), strict=True)
-    return ", ".join(told(key, value) for key, value in values if value != NONE)
+    """The row's ``keys`` in words; nothing of a memory where there is none."""
+    words = [
+        told(key, value)
+        for key, value in zip(keys, member.label(keys), strict=True)
+        if value != NONE and not (key.startswith("memory.") and memory(member) is None)
+    ]
+    return ", ".join(words)
 
 
 def told(key: str, value: str) -> str:
     """A choice by its name alone, any other setting with its key."""
-    return value if key.endswith(".name") else f"{key.rpartition('.')[2]}={value}"
+    if key.endswith(".name"):
+        return value
+    return f"memory {value}" if key == "memory.size" else f"{key.rpartition('.')[2]}={value}"
 
 
-def _over_time(member: Group, label: str, interval: Interval) -> Series:
-    seen = np.array([mean_seen(run.matrix) for run in member.runs])  # (seeds, T)
-    found = [spread(column, interval) for column in seen.T]
-    return _series(label, [*range(1, seen.shape[1] + 1)], found)
+def _streams(report: Report) -> list[tuple[str, list[Group]]]:
+    """Rows that can be drawn in one chart, and what their streams are called."""
+    keys = [key for key in report.labels if key.startswith("dataset.")]
+    blocks: dict[tuple[str, ...], list[Group]] = {}
+    for member in report.grouping.groups:
+        tasks = {run.matrix.shape[1] for run in member.runs}
+        if len(tasks) == 1:
+            blocks.setdefault((*member.label(keys), str(max(tasks))), []).append(member)
+    common = report.common.get("dataset.name", "")
+    return [(legend(members[0], keys) or common, members) for members in blocks.values()]
 
 
-def mean_seen(matrix: np.ndarray) -> list[float]:
-    """Mean accuracy over the tasks learned so far, after each task; (T,) of a (T+1, T) matrix."""
-    return [float(matrix[row, :row].mean()) for row in range(1, len(matrix))]
+def _line(row: tuple, x: Sequence[float], found: Sequence[Spread], level: bool = False) -> Series:
+    names, style, number = row
+    mean = [s.mean for s in found]
+    low = [s.mean if s.low is None else max(0.0, s.low) for s in found]
+    high = [s.mean if s.high is None else min(1.0, s.high) for s in found]
+    return Series(names, style, list(x), mean, low, high, number, level)
 
 
-def _series(label: str, x: list[float], found: Sequence) -> Series:
-    return Series(
-        label,
-        x,
-        [s.mean for s in found],
-        [s.mean if s.low is None else max(0.0, s.low) for s in found],
-        [s.mean if s.high is None else min(1.0, s.high) for s in found],
-    )
+def _spreads(values: Sequence[Sequence[float]], interval: Interval) -> list[Spread]:
+    """Of every column of (seeds, x)."""
+    return [spread(column, interval) for column in np.asarray(values).T]
 
 
-def by_memory(report: Report) -> list[Series]:
-    """ACC against ``memory.size`` for the methods that were run with several sizes."""
-    if "memory.size" not in report.labels:
+def _over_time(
+    words: str, members: Sequence[Group], styles: Styles, interval: Interval
+) -> list[Chart]:
+    tasks = members[0].runs[0].matrix.shape[1]
+    if tasks == 1:
         return []
-    keys = [key for key in report.labels if key != "memory.size"]
-    rows: dict[str, list[tuple[float, Group]]] = {}
-    for member in report.grouping.groups:
-        size = member.runs[0].settings.get("memory.size")
-        if isinstance(size, int | float) and size > 0:
-            rows.setdefault(legend(member, keys), []).append((size, member))
-    found = []
-    for label, members in rows.items():
-        if len({size for size, _ in members}) > 1:
-            members.sort(key=lambda pair: pair[0])
-            spreads = [
-                spread([run.metrics["acc"] for run in member.runs], report.interval)
-                for _, member in members
-            ]
-            found.append(_series(label, [size for size, _ in members], spreads))
-    return found
-
-
-def memory_chart(report: Report) -> Chart | None:
-    series = by_memory(report)
-    if not series:
-        return None
-    return _chart("", "memory size in samples (log scale)", "ACC", series, log=True)
-
-
-def _chart(title: str, x: str, y: str, series: Sequence[Series], log: bool = False) -> Chart:
-    scale = math.log if log else float
-    xs = [scale(value) for s in series for value in s.x]
-    lows, highs = [v for s in series for v in s.low], [v for s in series for v in s.high]
-    ticks = _ticks(min(lows), max(highs))
-    left, right, bottom, top = min(xs), max(xs), ticks[0], ticks[-1]
-
-    def across(value: float) -> float:
-        share = (scale(value) - left) / ((right - left) or 1)
-        return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
-
-    def up(value: float) -> float:
-        return round(
-            HEIGHT - BOTTOM - (value - bottom) / (top - bottom) * (HEIGHT - BOTTOM - TOP), 1
+    lines = [
+        _line(
+            styles.of(member),
+            range(1, tasks + 1),
+            _spreads([mean_seen(run.matrix) for run in member.runs], interval),
         )
-
-    chart = Chart(title, x, y)
-    places = sorted({value for s in series for value in s.x})
-    step = 1 if log else -(-len(places) // 10)
-    chart.x_ticks = [(across(value), f"{value:g}") for value in places[::-step][::-1]]
-    chart.y_ticks = [(up(value), f"{value:.3g}") for value in ticks]
-    for index, s in enumerate(series):
-        points = [(across(a), up(b)) for a, b in zip(s.x, s.mean, strict=True)]
-        over = [(across(a), up(b)) for a, b in zip(s.x, s.high, strict=True)]
-        under = [(across(a), up(b)) for a, b in zip(s.x, s.low, strict=True)]
-        colour, dash = index % COLOURS, index // COLOURS % 3
-        band = over + under[::-1] if over != under else []
-        chart.lines.append(Line(s.label, colour, dash, points, band))
-    return chart
+        for member in members
+    ]
+    return [Chart(words, "tasks learned", "accuracy on the tasks seen", lines)]
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """About five round numbers whose first and last enclose the values."""
-    room = max(high - low, 1e-3)
-    power = 10 ** math.floor(math.log10(room / 4))
-    step = next(m * power for m in (1, 2, 2.5, 5, 10) if room / (m * power) <= 5)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(i * step, 10) for i in range(first, max(last, first + 1) + 1)]
+def _each_task(
+    words: str, members: Sequence[Group], styles: Styles, interval: Interval
+) -> list[Chart]:
+    tasks = members[0].runs[0].matrix.shape[1]
+    if tasks == 1:
+        return []
+    count = min(PANELS, tasks - 1)  # the last one has only just been learned
+    charts = []
+    for task in sorted({round(place) for place in np.linspace(0, tasks - 2, count)}):
+        lines = [
+            _line(
+                styles.of(member),
+                range(task + 1, tasks + 1),
+                _spreads([run.matrix[task + 1 :, task] for run in member.runs], interval),
+            )
+            for member in members
+        ]
+        number = members[0].runs[0].numbers[task]
+        charts.append(Chart(f"task {number}", "after learning task", "accuracy on it", lines))
+    return charts
 
 
-def heat_maps(report: Report) -> list[HeatMap]:
-    """The accuracy matrix of every row, the mean over its seeds."""
+def _by_memory(
+    words: str, members: Sequence[Group], styles: Styles, interval: Interval
+) -> list[Chart]:
+    """A line for every method with a memory, a level one for every method without."""
+
+    def acc(member: Group) -> Spread:
+        return spread([run.metrics["acc"] for run in member.runs], interval)
+
+    rows: dict[tuple[str, str, str], list[Group]] = {}
+    for member in members:
+        rows.setdefault(styles.of(member, told=False)[0], []).append(member)
+    places = sorted({memory(member) for member in members} - {None})
+    if len(places) < 2 or not styles.dashes:
+        return []
+    lines = []
+    for alike in rows.values():
+        level = [member for member in alike if memory(member) is None]
+        sized = sorted((m for m in alike if memory(m) is not None), key=memory)
+        for member in level:
+            ends = [places[0], places[-1]]
+            lines.append(_line(styles.of(member, told=False), ends, [acc(member)] * 2, True))
+        if sized:
+            row = styles.of(sized[0], told=False)
+            lines.append(_line(row, [memory(m) for m in sized], [acc(m) for m in sized]))
+    return [Chart(words, "memory size in samples", "ACC", lines, places)]
+
+
+def matrices(report: Report) -> list[tuple[int, Matrix]]:
+    """Number of the row and its accuracy matrix, the mean over its seeds."""
     found = []
-    for member in report.grouping.groups:
-        shapes = {run.matrix.shape for run in member.runs}
-        if len(shapes) == 1:
+    for number, member in enumerate(report.grouping.groups):
+        if len({run.matrix.shape for run in member.runs}) == 1:
             mean = np.mean([run.matrix for run in member.runs], axis=0)
-            label = legend(member, report.labels)
-            found.append(_heat_map(label, len(member.runs), mean, member.runs[0].numbers))
+            title = legend(member, report.labels)
+            found.append((number, Matrix(title, mean, member.runs[0].numbers)))
     return found
 
 
-def _heat_map(title: str, seeds: int, matrix: np.ndarray, numbers: Sequence[int]) -> HeatMap:
-    tasks = matrix.shape[1]
-    shown = sorted({round(i) for i in np.linspace(0, tasks - 1, min(tasks, MOST_CELLS))})
-    rows = [0, *(column + 1 for column in shown)]
-    size, edge = 300, 34
-    step = (size - edge) / len(rows)
-    cells = [
-        (round(edge + i * step, 1), round(edge / 2 + j * step, 1), *_shade(matrix[row, column]))
-        for j, row in enumerate(rows)
-        for i, column in enumerate(shown)
-    ]
-    every = -(-len(rows) // 12)
-    columns = [
-        (round(edge + (i + 0.5) * step, 1), str(numbers[column]))
-        for i, column in enumerate(shown)
-        if i % every == 0
-    ]
-    sides = [
-        (round(edge / 2 + (j + 0.5) * step, 1), str(numbers[row - 1] if row else 0))
-        for j, row in enumerate(rows)
-        if j % every == 0
-    ]
-    note = f"mean of {seeds} seeds" if seeds > 1 else "one seed"
-    if len(shown) < tasks:
-        note += f"; {len(shown)} of {tasks} tasks are drawn"
-    return HeatMap(title, note, size, cells, columns, sides, round(step, 2), len(rows) <= 11)
+def sheets(report: Report) -> Iterator[tuple[str, Any]]:
+    """All matrices, some to a figure: its name and a function that draws it."""
+    found = [matrix for _, matrix in matrices(report)]
+    for start in range(0, len(found), SHEET):
+        part = found[start : start + SHEET]
+        name = "matrices" if start == 0 else f"matrices_{start // SHEET + 1}"
+        wide = len(part) > 4
 
+        def draw(new: type, part: list[Matrix] = part, wide: bool = wide) -> Any:
+            return matrix_figure(new, part, PAGE if wide else COLUMN, 4 if wide else 2)
 
-def _shade(value: float) -> tuple[str, str, str]:
-    """Colour from dark blue (0) to yellow (1), the percentage, and ink that stays readable."""
-    stops = np.array([[48, 36, 92], [38, 110, 142], [64, 184, 116], [250, 230, 60]])
-    place = value * (len(stops) - 1)
-    low = min(int(place), len(stops) - 2)
-    red, green, blue = (stops[low] + (stops[low + 1] - stops[low]) * (place - low)).astype(int)
-    return (
-        f"#{red:02x}{green:02x}{blue:02x}",
-        f"{100 * value:.0f}",
-        "#000" if value > 0.55 else "#fff",
-    )
+        yield name, draw

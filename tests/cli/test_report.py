@@ -1,7 +1,9 @@
 import csv
+import html
 import io
 import json
 import re
+import shlex
 from html.parser import HTMLParser
 
 import pytest
@@ -138,10 +140,11 @@ def test_html_has_every_part(inline, runs):
     assert code == 0
     words = "".join(Page(out).words)
     for part in ("ACC by memory size", "Accuracy over time", "Accuracy matrices", "Environments",
-                 "Difference from method=single", "Not in the tables", "What differs"):  # fmt: skip
+                 "Difference from method=single", "Not in the tables", "What differs",
+                 "Every run"):  # fmt: skip
         assert part in words
-    assert out.count('<svg viewBox="0 0 300 300"') == 3
-    assert out.count('class="band') == 2 + 1  # over time, of memory: single never varies
+    assert out.count('<figure class="matrix"') == 3
+    assert out.count('<figure class="chart"') == 3  # over time, per task, by memory
 
 
 def test_figures_for_a_paper(inline, runs):
@@ -149,8 +152,8 @@ def test_figures_for_a_paper(inline, runs):
     assert code == 0, error
     found = {path.name: path.read_bytes()[:4] for path in (runs / "figures").iterdir()}
     assert found == {
-        **{f"{name}.png": b"\x89PNG" for name in ("curves", "memory", "matrices")},
-        **{f"{name}.pdf": b"%PDF" for name in ("curves", "memory", "matrices")},
+        **{f"{name}.png": b"\x89PNG" for name in ("curves", "tasks", "memory", "matrices")},
+        **{f"{name}.pdf": b"%PDF" for name in ("curves", "tasks", "memory", "matrices")},
     }
 
 
@@ -196,3 +199,41 @@ def test_ls_runs_below_nothing(inline, tmp_path):
     code, _, error = inline("ls", "runs", "nowhere")
     assert code == 1
     assert "not a directory" in error
+
+
+def test_the_page_tells_how_every_number_is_made(inline, tmp_path):
+    words = ("method=single", "dataset=digits_permutations", "dataset.tasks=2")
+    short = ("dataset.samples_per_task=40", "device.threads=1", "plots=false", "-q")
+    assert inline("-m", *words, *short, "seed=0,1")[0] == 0
+    write_run(tmp_path / "outputs", "gem", 2, state="diverged", message="not finite")
+    _, out, _ = inline("report", "--format", "html")
+    commands = re.findall(r'data-command="([^"]*)"', out)
+    told = [set(shlex.split(html.unescape(command))) for command in commands]
+    asked = {"cl-bench", *words, "dataset.samples_per_task=40"}
+    assert asked | {"-m", "seed=range(2)"} in told  # the row
+    assert asked | {"seed=1"} in told  # and one run of it
+    assert re.search(r'class="run diverged"><a href="[^"]*" title="[^"]*not finite', out)
+
+
+def test_a_matrix_tells_its_values(inline, runs):
+    _, out, _ = inline("report", "--format", "html")
+    tag = re.search(r'<figure class="matrix" data-row="1"[^>]*>', out)[0]
+    values = json.loads(html.unescape(re.search(r'data-values="([^"]*)"', tag)[1]))
+    assert values[0] == [10.0] * 3
+    assert values[-1] == pytest.approx([71.0] * 3)
+    assert json.loads(html.unescape(re.search(r'data-numbers="([^"]*)"', tag)[1])) == [1, 2, 3]
+
+
+def test_a_page_without_matplotlib_says_so(inline, runs, monkeypatch):
+    monkeypatch.setattr("cl_bench.drawing.style.available", lambda: False)
+    code, out, _ = inline("report", "--format", "html")
+    assert code == 0
+    assert "No pictures: pip install" in out
+    assert "0.7100" in out
+    assert "<svg" not in out
+
+
+def test_what_can_be_filtered_is_offered(inline, runs):
+    _, out, _ = inline("report", "--format", "html")
+    assert re.findall(r"<option>([^<]*)", out) == ["gem", "single"]
+    assert 'data-filter="dataset"' not in out  # there is one
