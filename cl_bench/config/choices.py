@@ -44,5 +44,5 @@ def implementation(group: str, choice: str) -> str:
     if file := section.get("implementation"):
         return str(file)
     bases = [base for base in values.get("defaults", ()) if isinstance(base, str)]
-    found = (implementation(group, base) for base in bases if base != "_self_")
-    return next(found, section["name"])
+    siblings = [base for base in bases if base != "_self_" and "/" not in base]
+    return next((implementation(group, base) for base in siblings), section["name"])
