@@ -112,7 +112,7 @@ def needs(group: str, file: str) -> list[Need]:
 
 def identity(dataset: dict[str, Any]) -> str:
     """What is known of the task; runs recorded before it was a choice were always told."""
-    return dataset.get("task_identity", "test")
+    return str(dataset.get("task_identity", "test"))
 
 
 def refusal(cfg: RunConfig, need: Need, who: str = "") -> UsageError:
