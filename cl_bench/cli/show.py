@@ -109,6 +109,7 @@ def _print_tasks(stream: Stream) -> None:
     settings = stream.settings
     console.print(
         f"{len(stream.tasks)} tasks, {stream.classes} outputs, scenario {settings.scenario}, "
+        f"task identity {settings.task_identity}, "
         f"batches of {settings.batch_size}, {settings.epochs} pass(es)"
     )
 

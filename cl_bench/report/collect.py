@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from cl_bench.config.pairing import identity
 from cl_bench.files.untrusted import (
     Damaged,
     clean,
@@ -103,6 +104,7 @@ def _read_config(run: Run) -> None:
         for key, value in values.items():
             if value is not None:
                 run.settings[clean(f"{section}.{key}", 80)] = _plain(value)
+    run.settings["dataset.task_identity"] = _plain(identity(config["dataset"]))
     seed = config.get("seed")
     if type(seed) is not int:
         raise Damaged("config.yaml: no seed")

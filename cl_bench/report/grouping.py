@@ -13,7 +13,8 @@ from cl_bench.report.collect import FORGOTTEN, Run
 NONE = "–"
 # told first when rows are labelled; what they do not tell apart comes after, by name
 FIRST = (
-    "method.name", "dataset.name", "dataset.scenario", "model.name", "dataset.order",
+    "method.name", "dataset.name", "dataset.scenario", "dataset.task_identity",
+    "model.name", "dataset.order",
     "dataset.order_seed", "memory.size", "memory.name",
 )  # fmt: skip
 ORDER_KEYS = ("dataset.order", "dataset.order_seed")

@@ -1,6 +1,7 @@
 """What is kept of a reproduction: one small JSON file per recipe, ``records/PAPER/RECIPE.json``.
 
-A record holds the runs' metrics, accuracy matrices, checksums and environments, no checkpoints.
+A record holds the runs' metrics, accuracy matrices, checksums, environments and what was known of
+the task (``task_identity``), no checkpoints.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from cl_bench.config.pairing import identity
 from cl_bench.config.recipe import Named
 from cl_bench.errors import RunError
 from cl_bench.files.atomic import write_atomic
@@ -28,7 +30,7 @@ def read_run(run: Wanted) -> dict[str, Any]:
     if run.state == "diverged":
         nothing = {"metrics": {}, "tasks": [], "final": [], "environment": {}}
         return {**_name(run), "diverged": True, **nothing}
-    from cl_bench.files.untrusted import Damaged, read_json
+    from cl_bench.files.untrusted import Damaged, read_json, read_yaml
     from cl_bench.results.forgotten import read_forgotten
     from cl_bench.results.record import read_results
 
@@ -40,6 +42,7 @@ def read_run(run: Wanted) -> dict[str, Any]:
                 f"{run.recipe.name} any more; keep it elsewhere, or {again}"
             )
         names, matrix, metrics = read_results(run.directory)
+        known = identity(read_yaml(run.directory / "config.yaml").get("dataset") or {})
         facts = read_json(run.directory / "environment.json")
         if not isinstance(dataset := facts.get("dataset"), dict):
             raise Damaged("environment.json: does not name the dataset")
@@ -49,6 +52,7 @@ def read_run(run: Wanted) -> dict[str, Any]:
     return {
         **_name(run),
         "diverged": False,
+        "task_identity": known,
         "metrics": metrics,
         "accuracy_sha256": hashlib.sha256(table).hexdigest(),
         "tasks": names,

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from cl_bench.config.pairing import identity
 from cl_bench.errors import RunError
 from cl_bench.files.atomic import write_atomic
-from cl_bench.files.untrusted import Damaged, read_yaml
+from cl_bench.files.untrusted import Damaged, clean, read_yaml
 from cl_bench.results.forgotten import Forgotten, read_forgotten
 from cl_bench.results.record import read_results
 
@@ -25,6 +26,12 @@ METRICS = {
     "bwt_authors_code": ("BWT, authors' code", "the same sum over T instead of T-1"),
     "fwt_authors_code": ("FWT, authors' code", "the same sum over T instead of T-1"),
     "capacity": ("capacity", "parameters kept, over those of one network"),
+}
+# dataset.task_identity -> what it says
+KNOWN = {
+    "test": "the task is known in training and in tests",
+    "train": "the task is known in training, not in tests",
+    "none": "the task is known nowhere, and boundaries are not told",
 }
 LABEL = 10  # characters of a row's label
 
@@ -118,7 +125,13 @@ def published_lines(directory: Path, metrics: dict[str, Any]) -> list[str]:
 def write_markdown(directory: Path) -> None:
     """``summary.md``: metrics, times and the matrix for people."""
     names, matrix, metrics, gone = read_shown(directory)
-    lines = [f"# {directory.name}", "", "| metric | value | meaning |", "|---|---:|---|"]
+    lines = [
+        f"# {directory.name}",
+        "",
+        *_known_lines(directory),
+        "| metric | value | meaning |",
+        "|---|---:|---|",
+    ]
     lines += [
         f"| {heading} | {_format(metrics[key])} | {meaning} |"
         for key, (heading, meaning) in METRICS.items()
@@ -142,6 +155,18 @@ def write_markdown(directory: Path) -> None:
         label = "untrained" if row == 0 else names[row - 1]
         lines.append(f"| {label} | " + " | ".join(f"{100 * v:.1f}" for v in values) + " |")
     write_atomic(directory / "summary.md", "\n".join(lines) + "\n")
+
+
+def _known_lines(directory: Path) -> list[str]:
+    """What is known of the task in the run's stream."""
+    try:
+        dataset = read_yaml(directory / "config.yaml").get("dataset")
+    except Damaged:  # the results can be shown without
+        return []
+    if not isinstance(dataset, dict):
+        return []
+    known = KNOWN.get(identity(dataset), "?")
+    return [f"Scenario {clean(dataset.get('scenario', '?'), 40)}: {known}.", ""]
 
 
 def _format(value: float | None) -> str:

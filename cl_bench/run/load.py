@@ -40,7 +40,7 @@ def load(directory: Path) -> Run:
     from cl_bench.run.execute import MODEL
 
     here = {"tracker": {"name": "none"}, "device": {"name": "auto", "threads": None}}
-    run = prepare(check_run({**config_of_today(values), **here}))
+    run = prepare(check_run({**config_of_today(values), **here}), recorded=True)
     try:
         saved, _ = read_state(directory / MODEL)
         run.method.load_state_dict(state_of_today(saved, run.method))
@@ -54,7 +54,7 @@ def load(directory: Path) -> Run:
     if not run.method.finite():
         raise RunError(f"{directory / MODEL} has parameters that are not finite (NaN or infinity)")
     for task in run.stream.tasks:
-        run.scenario.begin_task(task)
+        run.pass_over(task)
     return run
 
 
@@ -63,6 +63,7 @@ def predict(run: Run, x: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
     ``positions`` (n,) are the tasks of the inputs, from 0 in the order of the stream. -1 stands
     for an output that means nothing in its task.
+    They are shown as the task shows its inputs; the method is told the task as in the run's tests.
     """
     import numpy as np
     import torch
@@ -88,7 +89,7 @@ def predict(run: Run, x: np.ndarray, positions: np.ndarray) -> np.ndarray:
             for start in range(0, len(rows), EVALUATION_BATCH):
                 block = rows[start : start + EVALUATION_BATCH]
                 inputs = task.transform(split, torch.from_numpy(block).to(run.device))
-                logits = run.scenario.mask(run.method.logits(inputs, task), task.index)
+                logits = run.scenario.mask(run.method.logits(inputs, run.scenario.in_tests(task)), task.index)
                 found[block] = labels[logits.argmax(1).cpu().numpy()]
     return found
 

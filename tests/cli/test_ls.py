@@ -1,25 +1,42 @@
 """What ``cl-bench ls`` says is what the classes say."""
 
+from typing import get_args
+
 import pytest
 import yaml
-from hydra import compose, initialize_config_dir
+from small_runs import METHODS
 
+from cl_bench.cli.ls import print_listing
 from cl_bench.config import registry
-from cl_bench.config.choices import GROUPS, choices, conf_dir
+from cl_bench.config.choices import GROUPS, choices, conf_dir, implementation
+from cl_bench.config.compose import compose
+from cl_bench.config.pairing import Need
+from cl_bench.config.registry import declared
+from cl_bench.memory.base import Memory
 from cl_bench.methods.base import Method
 
 
-@pytest.mark.parametrize("name", choices("method"))
-def test_a_methods_line_tells_its_needs(name):
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        section = compose("config", [f"method={name}"]).method
-    cls = registry.find("method", section.get("implementation") or section["name"], Method)
-    needs = [*(["memory"] if cls.memory_needs else []), *cls.needs]
-    line = choices("method")[name][-1]
-    assert line.startswith("needs: ")
-    assert all(need in line for need in needs)
-    assert ("memory" in line) == bool(cls.memory_needs)
-    assert (line == "needs: nothing") == (not needs)
+@pytest.mark.parametrize("name", METHODS)
+def test_a_methods_line_tells_its_needs(name, capsys):
+    section = compose([f"method={name}"]).method
+    file = section.get("implementation") or section["name"]
+    assert implementation("method", name) == file
+    cls = registry.find("method", file, Method)
+    for attribute in ("needs", "needs_with", "memory_needs"):
+        assert declared("method", file, attribute) == getattr(cls, attribute)
+    wanted = [*(["memory"] if cls.memory_needs else []), *cls.needs]
+    print_listing(["methods"])
+    lines = [line for line in capsys.readouterr().out.splitlines() if f"  {name} " in line]
+    told = lines[0].partition("needs: ")[2].split(", ")
+    assert sorted(told) == sorted(wanted or ["nothing"])
+    assert cls.needs <= set(get_args(Need))
+
+
+@pytest.mark.parametrize("name", choices("memory"))
+def test_what_is_read_of_a_memory_is_what_its_class_says(name):
+    cls = registry.find("memory", name, Memory)
+    for attribute in ("needs", "abilities"):
+        assert declared("memory", name, attribute) == getattr(cls, attribute)
 
 
 @pytest.mark.parametrize("group", GROUPS.values())

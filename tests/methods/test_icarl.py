@@ -56,7 +56,9 @@ def blob_run(scenario="task", size=20, strength=1.0, epochs=1, seed=0):
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         composed = compose("config", ["dataset=digits_permutations", "dataset.tasks=3"])
     values = OmegaConf.to_container(composed.dataset, resolve=True)
-    values |= {"scenario": scenario, "samples_per_task": None, "epochs": epochs}
+    known = "test" if scenario == "task" else "train"
+    values |= {"scenario": scenario, "task_identity": known}
+    values |= {"samples_per_task": None, "epochs": epochs}
     settings = StreamSettings(**values)
     data = Arrays("blobs", *blobs(40, 1), *blobs(20, 2), CLASSES, "-", "made up")
     device = torch.device("cpu")

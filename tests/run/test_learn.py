@@ -5,6 +5,7 @@ from conftest import STREAM
 
 from cl_bench import datasets
 from cl_bench.config.schema import check_run
+from cl_bench.errors import UsageError
 from cl_bench.run import build
 from cl_bench.run import learn as learning
 from cl_bench.run.progress import Progress
@@ -80,7 +81,7 @@ def test_a_misspelt_option_costs_no_download(monkeypatch):
         raise AssertionError("data was fetched before the options were checked")
 
     monkeypatch.setattr(datasets, "load", download)
-    with pytest.raises(build.UsageError, match="margn"):
+    with pytest.raises(UsageError, match="margn"):
         build.prepare(config({**GEM, "margn": 1}))
 
 

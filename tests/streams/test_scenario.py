@@ -5,15 +5,18 @@ import torch
 import torch.nn.functional as F
 
 from cl_bench.streams.scenario import Scenario
+from cl_bench.streams.task import UNKNOWN
 
 CPU = torch.device("cpu")
 
 
-def scenario(kind):
+def scenario(kind, identity="train"):
     tasks = [
         SimpleNamespace(index=i, classes=classes) for i, classes in enumerate([(0, 1), (2, 3)])
     ]
-    stream = SimpleNamespace(settings=SimpleNamespace(scenario=kind), tasks=tasks, classes=4)
+    stream = SimpleNamespace(
+        settings=SimpleNamespace(scenario=kind, task_identity=identity), tasks=tasks, classes=4
+    )
     return Scenario(stream, CPU), tasks
 
 
@@ -38,6 +41,35 @@ def test_class_masks_what_was_not_seen():
     assert masks.visible(1).tolist() == [True, True, False, False]
     masks.begin_task(tasks[1])
     assert masks.visible(torch.tensor([0, 0])).all()
+
+
+def test_without_identity_classes_are_seen_with_their_samples():
+    masks, tasks = scenario("class", "none")
+    masks.begin_task(tasks[0])
+    assert masks.visible(UNKNOWN) is None
+    masks.observe(torch.tensor([3, 0, 3]))
+    assert masks.visible(UNKNOWN).tolist() == [True, False, False, True]
+    masks.begin_task(tasks[1])
+    assert (
+        masks.visible(torch.tensor([UNKNOWN, UNKNOWN])).tolist() == [[True, False, False, True]] * 2
+    )
+
+
+def test_with_identity_labels_tell_nothing():
+    masks, tasks = scenario("class")
+    masks.begin_task(tasks[0])
+    masks.observe(torch.tensor([3]))
+    assert masks.visible(0).tolist() == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("identity", "in_training", "in_tests"),
+    [("test", True, True), ("train", True, False), ("none", False, False)],
+)
+def test_what_a_method_is_told(identity, in_training, in_tests):
+    masks, (task, _) = scenario("domain", identity)
+    assert masks.in_training(task) is (task if in_training else None)
+    assert masks.in_tests(task) is (task if in_tests else None)
 
 
 @pytest.mark.parametrize("kind", ["task", "class"])
