@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cl_bench.config.choices import GROUPS, choices
+from cl_bench.config.choices import GROUPS, choices, implementation
 from cl_bench.errors import UsageError
 
 
@@ -18,7 +18,19 @@ def print_listing(arguments: list[str]) -> None:
         raise UsageError(f"ls {unknown[0]}: no such list; choose from {', '.join(GROUPS)}, runs")
     for number, title in enumerate(arguments or GROUPS):
         found = choices(GROUPS[title])
+        if GROUPS[title] == "method":
+            found = {name: [*parts, _needs(name)] for name, parts in found.items()}
         width = max(map(len, found))
         print(f"{'' if number == 0 else chr(10)}{title}  ({GROUPS[title]}=...)")
         for name, parts in found.items():
             print(f"  {name:{width}}  {' · '.join(parts)}")
+
+
+def _needs(method: str) -> str:
+    """What the method's class says that it relies on."""
+    from cl_bench.config.pairing import needs
+    from cl_bench.config.registry import declared
+
+    file = implementation("method", method)
+    memory = ["memory"] if declared("method", file, "memory_needs") else []
+    return "needs: " + (", ".join([*memory, *needs("method", file)]) or "nothing")

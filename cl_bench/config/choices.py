@@ -22,7 +22,7 @@ def conf_dir() -> Path:
 
 
 def choices(group: str) -> dict[str, list[str]]:
-    """Choice -> the parts of its comment: what it is, source, needs."""
+    """Choice -> the parts of its comment: what it is, source, and what it needs to be installed."""
     found = {}
     for path in sorted((conf_dir() / group).glob("*.yaml")):
         comments = [
@@ -32,3 +32,17 @@ def choices(group: str) -> dict[str, list[str]]:
         ]
         found[path.stem] = [part.strip() for part in comments[0].split("|")] if comments else [""]
     return found
+
+
+def implementation(group: str, choice: str) -> str:
+    """The name of the file with the choice's class, as its YAML has it or a YAML that it begins
+    with."""
+    import yaml
+
+    values = yaml.safe_load((conf_dir() / group / f"{choice}.yaml").read_text())
+    section = values.get(group, values)
+    if file := section.get("implementation"):
+        return str(file)
+    bases = [base for base in values.get("defaults", ()) if isinstance(base, str)]
+    found = (implementation(group, base) for base in bases if base != "_self_")
+    return next(found, section["name"])

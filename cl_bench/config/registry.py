@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from cl_bench.errors import UsageError
 
@@ -23,10 +26,7 @@ def find(group: str, name: str, base: type) -> type:
 
     Only modules of this package are looked at: a name is never a path or an import string.
     """
-    room, name = ROOMS[group], RENAMED.get(name, name)
-    folder = Path(__file__).parents[1] / room
-    if not name.isidentifier() or not (folder / f"{name}.py").is_file():
-        raise UsageError(f"{group}={name}: there is no file cl_bench/{room}/{name}.py")
+    room, name = ROOMS[group], _file(group, name).stem
     module = importlib.import_module(f"cl_bench.{room}.{name}")
     found = [
         cls
@@ -39,3 +39,57 @@ def find(group: str, name: str, base: type) -> type:
             f"it defines {len(found)}"
         )
     return found[0]
+
+
+def declared(group: str, name: str, attribute: str, default: Any = None) -> Any:
+    """What a choice's class, or one that it inherits from, says of ``attribute`` in its body.
+
+    It is read from the source, where it must be written out: to import a method takes PyTorch,
+    and more time than a listing may.
+    """
+    path = _file(group, name)
+    tree = _parsed(path)
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    for statement in (statement for cls in classes for statement in cls.body):
+        targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+        if [getattr(target, "id", None) for target in targets] == [attribute] and statement.value:
+            try:
+                return _literal(statement.value)
+            except ValueError:
+                raise UsageError(
+                    f"{group}={name}: {attribute} must be written out in {path.name}: words, a "
+                    "tuple or frozenset({...})"
+                ) from None
+    inherited = {base.id for cls in classes for base in cls.bases if isinstance(base, ast.Name)}
+    room = f"cl_bench.{ROOMS[group]}."
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(room):
+            parent = node.module.removeprefix(room)
+            names = {alias.asname or alias.name for alias in node.names}
+            if "." not in parent and inherited & names:
+                return declared(group, parent, attribute, default)
+    return default
+
+
+def _literal(node: ast.expr) -> Any:
+    """The value of the expression; a ``ValueError`` if it has to be computed."""
+    if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "frozenset":
+        return frozenset(*map(ast.literal_eval, node.args))
+    return ast.literal_eval(node)
+
+
+@cache
+def _parsed(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_text())
+    except SyntaxError as error:
+        raise UsageError(f"{path}: line {error.lineno}: {error.msg}") from None
+
+
+def _file(group: str, name: str) -> Path:
+    """The module of a choice; a name is never a path."""
+    room, name = ROOMS[group], RENAMED.get(name, name)
+    path = Path(__file__).parents[1] / room / f"{name}.py"
+    if not name.isidentifier() or not path.is_file():
+        raise UsageError(f"{group}={name}: there is no file cl_bench/{room}/{name}.py")
+    return path

@@ -117,11 +117,30 @@ def check_run(values: dict[str, Any]) -> RunConfig:
     if isinstance(memory := values.get("memory"), dict) and memory.get("name") == "none":
         # a size without a memory means nothing, and must not make two runs out of one
         values = {**values, "memory": {**memory, "size": 0}}
+    if isinstance(dataset := values.get("dataset"), dict):
+        values = {**values, "dataset": {**dataset, **_task_identity(dataset)}}
     cfg = check(values, RunConfig)
     for group in ("method", "dataset", "model", "memory", "tracker"):
         named = {key: getattr(cfg, group).get(key) for key in ("name", "implementation")}
         check(named, Section, group)
     return cfg
+
+
+def _task_identity(dataset: dict[str, Any]) -> dict[str, Any]:
+    """``task_identity`` where the dataset leaves it to the scenario: the value of its table."""
+    table = dataset.get("task_identity")
+    if not isinstance(table, dict):
+        return {}
+    scenario = dataset.get("scenario")
+    if blurred(dataset) and scenario != "task":
+        return {"task_identity": "none"}
+    return {"task_identity": table.get(scenario, "none")}
+
+
+def blurred(dataset: dict[str, Any]) -> bool:
+    """Whether tasks exchange samples with their neighbours, so that no batch is of one task."""
+    blur = dataset.get("blur")
+    return isinstance(blur, int | float) and blur > 0
 
 
 def similar(word: str, known: Iterable[str]) -> str:

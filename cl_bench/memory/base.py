@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from cl_bench.config.pairing import Need
 from cl_bench.config.schema import Section
 from cl_bench.files.stateful import Stateful
 
@@ -53,6 +54,7 @@ class Memory(Stateful, ABC):
     Settings: ClassVar[type[Section]]
     abilities: ClassVar[frozenset[Ability]]
     kept = ("x", "y", "columns")
+    needs: ClassVar[frozenset[Need]] = frozenset()  # what it relies on, as a method says it
     x: Tensor  # storage (rows, *input_shape); not every row need hold a sample
     y: Tensor  # labels (rows,)
 
@@ -82,7 +84,8 @@ class Memory(Stateful, ABC):
         generator: torch.Generator | None = None,
         **columns: Tensor,
     ) -> None:
-        """Offer a batch x (b, *input_shape), y (b,) of the task with index ``task``.
+        """Offer a batch x (b, *input_shape), y (b,) of the task with index ``task``, which is
+        :data:`~cl_bench.streams.task.UNKNOWN` where nobody tells it.
 
         Every column gets its rows (b, width) by name. A memory that keeps samples at random draws
         from ``generator`` and cannot do without it.

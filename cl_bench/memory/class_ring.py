@@ -23,6 +23,7 @@ class ClassRing(Memory):
 
     abilities = frozenset({"stream"})
     kept = ("offered", "rings")
+    needs = frozenset({"identity in training"})
 
     class Settings(Section):
         size: int = Field(ge=1)

@@ -24,6 +24,7 @@ class Exemplars(Memory):
 
     abilities = frozenset({"class exemplars"})
     kept = ("classes", "tasks", "counts")
+    needs = frozenset({"identity in training"})
 
     class Settings(Section):
         size: int = Field(ge=1)

@@ -28,6 +28,7 @@ class Ring(Memory):
 
     abilities = frozenset({"stream", "task blocks"})
     kept = ("share", "counts", "cursors")
+    needs = frozenset({"identity in training"})
 
     class Settings(Section):
         size: int = Field(ge=1)

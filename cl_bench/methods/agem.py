@@ -26,7 +26,7 @@ class AGEM(Method):
     """
 
     memory_needs = frozenset({"stream"})
-    needs = frozenset({"task identity"})
+    needs = frozenset({"identity in training"})
 
     class Settings(MethodSettings):
         reference: int = Field(ge=1)

@@ -38,7 +38,7 @@ class APD(Method):
     the L1 term's subgradient by soft thresholding in Adam's metric.
     """
 
-    needs = frozenset({"task identity", "task boundaries"})
+    needs = frozenset({"boundaries", "identity in training", "identity in tests"})
 
     class Settings(MethodSettings):
         l1: float = Field(ge=0)
@@ -59,10 +59,6 @@ class APD(Method):
     kept = ("sigma", "tau", "v", "learned", "shared", "anchor", "passes_left", "best", "capacities")
 
     def __init__(self, settings: Settings, context: Context) -> None:
-        if context.scenario.kind == "class":
-            raise UsageError(
-                "method=apd needs to know the task in the test; choose dataset.scenario=task"
-            )
         super().__init__(settings, context)
         if next(self.net.module.buffers(), None) is not None:
             raise UsageError(

@@ -10,13 +10,14 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from cl_bench.config.pairing import Need
 from cl_bench.config.schema import Section
 from cl_bench.files.stateful import Stateful
 from cl_bench.memory.base import Ability, Memory
 from cl_bench.methods.parts.optimizer import Optimizer, OptimizerSettings
 from cl_bench.network.theta import Network
 from cl_bench.streams.scenario import Scenario
-from cl_bench.streams.task import Task
+from cl_bench.streams.task import Task, index_of
 
 
 class MethodSettings(Section):
@@ -59,14 +60,20 @@ class Method(Stateful):
     """SGD on one network. A method overrides the verbs in which it differs.
 
     ``kept`` names the attributes that later behaviour depends on, beside those that the base keeps
-    (see :class:`Stateful`). ``memory_needs`` are the abilities that it asks of a memory, others are
-    refused; if empty, it gets none.
-    ``needs`` says what else it relies on, for readers: ``task identity``, ``task boundaries``.
+    (see :class:`Stateful`).
+
+    What it relies on is written out in the class, because it is read without importing it, and a
+    run that cannot give it is refused. ``memory_needs`` are the abilities that it asks of a memory;
+    if empty, it gets none. ``needs`` is what it must be told of the task, in the words of
+    :data:`~cl_bench.config.pairing.Need`; ``needs_with`` what a value of a setting needs, as (key,
+    value, need). All else it may have to do without: the task is None where nobody tells it, and
+    where it is unknown in training no task, and no pass over one, begins or ends.
     """
 
     kept = ("net", "generator", "passes", "memory", "optimizer")
     memory_needs: ClassVar[frozenset[Ability]] = frozenset()
-    needs: ClassVar[frozenset[str]] = frozenset()
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    needs_with: ClassVar[tuple[tuple[str, Any, Need], ...]] = ()
     Settings: ClassVar[type[MethodSettings]] = MethodSettings
 
     def __init__(self, settings: MethodSettings, context: Context) -> None:
@@ -86,7 +93,7 @@ class Method(Stateful):
     def begin_task(self, task: Task) -> None:
         """A new task starts; its first batch follows."""
 
-    def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
+    def observe(self, x: Tensor, y: Tensor, task: Task | None) -> None:
         """Learn from one batch x (b, *input_shape), y (b,), seen once."""
         self.gradient(x, y, task)
         self.step()
@@ -97,7 +104,7 @@ class Method(Stateful):
     def end_task(self, task: Task) -> None:
         """The last batch of the task has been observed."""
 
-    def logits(self, x: Tensor, task: Task) -> Tensor:
+    def logits(self, x: Tensor, task: Task | None) -> Tensor:
         """Outputs (n, C) for test inputs of ``task``; the runner masks them by the scenario."""
         return self.net(x)
 
@@ -115,9 +122,9 @@ class Method(Stateful):
 
     # -- what the verbs are made of --------------------------------------------------------------
 
-    def gradient(self, x: Tensor, y: Tensor, task: Task) -> Tensor:
+    def gradient(self, x: Tensor, y: Tensor, task: Task | None) -> Tensor:
         """g (P,): the gradient of the batch's mean cross-entropy, in ``net.grad``."""
-        return self.net.gradient(self.scenario.loss(self.net(x), y, task.index).mean())
+        return self.net.gradient(self.scenario.loss(self.net(x), y, index_of(task)).mean())
 
     def step(self) -> None:
         """θ ← θ - lr · g, or what ``method.optimizer`` makes of it."""

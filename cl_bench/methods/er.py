@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from cl_bench.methods.base import Method, MethodSettings
-from cl_bench.streams.task import Task
+from cl_bench.streams.task import Task, index_of
 
 
 class ER(Method):
@@ -24,6 +24,7 @@ class ER(Method):
     """
 
     memory_needs = frozenset({"stream"})
+    needs_with = (("balance", "task", "identity in training"),)
 
     class Settings(MethodSettings):
         replay: int = Field(ge=0)
@@ -32,16 +33,16 @@ class ER(Method):
 
     settings: Settings
 
-    def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
+    def observe(self, x: Tensor, y: Tensor, task: Task | None) -> None:
         old = self.memory.sample(
             self.settings.replay, self.generator, self.settings.draw == "with_replacement"
         )
-        tasks = torch.cat([torch.full_like(y, task.index), old.task_ids])
+        tasks = torch.cat([torch.full_like(y, index_of(task)), old.task_ids])
         logits = self.net(torch.cat([x, old.x]))
         losses = self.scenario.loss(logits, torch.cat([y, old.y]), tasks)
         self.net.gradient(self.total(losses, tasks))
         self.step()
-        self.memory.add(x, y, task.index, self.generator)
+        self.memory.add(x, y, index_of(task), self.generator)
 
     def total(self, losses: Tensor, tasks: Tensor) -> Tensor:
         """One loss of the samples' losses (n,) and task indices (n,)."""

@@ -28,7 +28,7 @@ class EWC(PenaltyMethod):
     F̃ ← decay·F̃ + F_k and one anchor, the latest weights.
     """
 
-    needs = frozenset({"task boundaries"})
+    needs = frozenset({"boundaries", "task data at its end"})
 
     class Settings(PenaltySettings):
         fisher: Literal["batch", "empirical", "weighted", "exact"]

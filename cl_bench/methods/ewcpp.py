@@ -24,7 +24,7 @@ class EWCPlusPlus(PenaltyMethod):
     all parameters, and θ* the latest weights. Steps since the last average are left out of it.
     """
 
-    needs = frozenset({"task boundaries"})
+    needs = frozenset({"boundaries"})
 
     class Settings(PenaltySettings):
         alpha: float = Field(gt=0, le=1)

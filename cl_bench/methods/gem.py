@@ -27,7 +27,7 @@ class GEM(Method):
     """
 
     memory_needs = frozenset({"task blocks"})
-    needs = frozenset({"task identity"})
+    needs = frozenset({"identity in training"})
 
     class Settings(MethodSettings):
         margin: float = Field(ge=0)

@@ -26,12 +26,15 @@ class ICaRL(Method):
     iCaRL paper says; the GEM authors' code keeps them) and all p* are computed anew.
 
     A sample belongs to the class whose exemplars' mean output is nearest (Euclidean distance, all
-    C outputs, not normalised; the iCaRL paper takes normalised features of the layer below). For a
-    task whose classes have no exemplars yet the network's own outputs answer.
+    C outputs, not normalised; the iCaRL paper takes normalised features of the layer below): of all
+    classes seen, where the task is unknown. For a task whose classes have no exemplars yet the
+    network's own outputs answer.
     """
 
     memory_needs = frozenset({"class exemplars"})
-    needs = frozenset({"task boundaries"})
+    needs = frozenset(
+        {"boundaries", "identity in training", "task data at its end", "classes per task"}
+    )
 
     class Settings(MethodSettings):
         strength: float = Field(ge=0)
@@ -41,11 +44,6 @@ class ICaRL(Method):
     memory: Exemplars
 
     def __init__(self, settings: Settings, context: Context) -> None:
-        if not context.scenario.disjoint:
-            raise UsageError(
-                "method=icarl needs tasks with classes of their own; choose a dataset that is "
-                "split by class, such as dataset=cifar100, and no exchange of samples between tasks"
-            )
         if context.memory.size < context.scenario.classes:
             raise UsageError(
                 f"memory.size={context.memory.size}: less than one exemplar for each of "
@@ -97,10 +95,10 @@ class ICaRL(Method):
         self.train(True)
 
     @torch.no_grad()
-    def logits(self, x: Tensor, task: Task) -> Tensor:
+    def logits(self, x: Tensor, task: Task | None) -> Tensor:
         """Minus the distance to every class's mean, -inf for classes without exemplars."""
-        outputs = self.net(x)
-        if not set(task.classes) <= set(self.memory.classes):
+        outputs, known = self.net(x), set(self.memory.classes)
+        if not (known if task is None else known.issuperset(task.classes)):
             return outputs
         if self._means is None:
             self._means = self.class_means()

@@ -26,7 +26,7 @@ class Independent(Method):
     BatchNorm statistics, are not taken over, as in the authors' code).
     """
 
-    needs = frozenset({"task identity", "task boundaries"})
+    needs = frozenset({"boundaries", "identity in training", "identity in tests"})
 
     class Settings(MethodSettings):
         finetune: bool

@@ -36,7 +36,7 @@ class MAS(PenaltyMethod):
     task's to that task's own weights, as EWC does.
     """
 
-    needs = frozenset({"task boundaries"})
+    needs = frozenset({"boundaries", "task data at its end"})
 
     class Settings(PenaltySettings):
         scope: Literal["global", "local"]

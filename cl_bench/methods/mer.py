@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cl_bench.methods.base import Context, Method, MethodSettings
 from cl_bench.methods.parts.inner_loop import Rule, make_inner_loop
-from cl_bench.streams.task import Task
+from cl_bench.streams.task import Task, index_of
 
 log = logging.getLogger("cl_bench")
 
@@ -71,13 +71,13 @@ class MER(Method):
         if task.index == 0:
             log.info("%s inner loop of one-sample steps: %s", self.inner_loop.kernel, self.reason)
 
-    def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
+    def observe(self, x: Tensor, y: Tensor, task: Task | None) -> None:
         for one_x, one_y in zip(x.split(1), y.split(1), strict=True):
             if self.settings.algorithm != 7 or len(self.memory):
                 rows = self.draw_batches()
-                self.inner_loop.run(one_x, one_y, task.index, self.memory, rows)
+                self.inner_loop.run(one_x, one_y, index_of(task), self.memory, rows)
                 self.steps += rows.numel()
-            self.memory.add(one_x, one_y, task.index, self.generator)
+            self.memory.add(one_x, one_y, index_of(task), self.generator)
 
     def draw_batches(self) -> Tensor:
         """Memory rows (s, n+1) of the batches in the order of their steps, -1 for the current."""

@@ -21,7 +21,7 @@ class Multimodal(Method):
     the task's input layer, nothing else is touched.
     """
 
-    needs = frozenset({"task identity"})
+    needs = frozenset({"identity in training", "identity in tests"})
 
     def __init__(self, settings: MethodSettings, context: Context) -> None:
         if not isinstance(context.model, MultimodalMLP.Settings):

@@ -26,7 +26,7 @@ class SI(PenaltyMethod):
     paper's formula.
     """
 
-    needs = frozenset({"task boundaries"})
+    needs = frozenset({"boundaries"})
 
     class Settings(PenaltySettings):
         xi: float = Field(gt=0)

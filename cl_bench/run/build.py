@@ -10,15 +10,16 @@ import torch
 
 from cl_bench import datasets
 from cl_bench.config import registry, schema
-from cl_bench.config.choices import choices
+from cl_bench.config.pairing import check_identity, check_pairing, refusal
 from cl_bench.config.schema import RunConfig
-from cl_bench.errors import RunError, UsageError
+from cl_bench.errors import RunError
 from cl_bench.memory.base import Memory
 from cl_bench.methods.base import Context, Method
 from cl_bench.network.theta import Network, Passes
 from cl_bench.rng import drawing_from, generator
 from cl_bench.streams.base import Stream
 from cl_bench.streams.scenario import Scenario
+from cl_bench.streams.task import Task
 from cl_bench.trackers.base import Tracker
 
 
@@ -34,32 +35,33 @@ class Run:
     method: Method
     tracker: Tracker
 
+    def pass_over(self, task: Task, batches: int | None = None) -> None:
+        """Note what the task's first ``batches`` batches (None: all), which were learned before,
+        leave outside of the method."""
+        self.scenario.begin_task(task)
+        self.scenario.observe(self.stream.labels(task, batches))
 
-def prepare(cfg: RunConfig) -> Run:
-    """Build what ``cfg`` names; every mistake in it is found here, before anything is written."""
+
+def prepare(cfg: RunConfig, recorded: bool = False) -> Run:
+    """Build what ``cfg`` names; every mistake in it is found here, before anything is written.
+
+    A ``recorded`` run is built as it was made, also by a version that knew no pairing to refuse.
+    """
     # each section is checked before any data is fetched: a misspelt option must not cost a download
     make_stream = _stream_choice(cfg)
     make_memory = _choice(cfg.memory, "memory", "memory", Memory)
     make_model = _choice(cfg.model, "model", "model", torch.nn.Module)
     make_method = _choice(cfg.method, "method", "method", Method)
     tracker = _choice(cfg.tracker, "tracker", "tracker", Tracker)()
-    name, abilities = cfg.method["name"], make_method.cls.memory_needs
-    if not abilities <= make_memory.cls.abilities:
-        raise UsageError(
-            f"method={name} does not work with memory={cfg.memory['name']}; "
-            f"choose memory={' or memory='.join(_memories_with(abilities))}"
-        )
-    only_for = getattr(make_model.cls, "only_for", name)
-    if name != only_for:
-        raise UsageError(
-            f"method={name} does not work with model={cfg.model['name']}, which is for "
-            f"method={only_for} alone; choose model=mlp"
-        )
-
+    if not recorded:
+        check_pairing(cfg)
     device = pick_device(cfg)
     stream = _open(make_stream, cfg.seed, device)
     scenario = Scenario(stream, device)
-    memory = make_memory(len(stream.tasks), stream.input_shape, device) if abilities else None
+    if "classes per task" in make_method.cls.needs and not scenario.disjoint:
+        raise refusal(cfg, "classes per task")
+    uses_memory = bool(make_method.cls.memory_needs)
+    memory = make_memory(len(stream.tasks), stream.input_shape, device) if uses_memory else None
     init, passes = generator(cfg.seed, "init"), Passes()
 
     def build_network(**changes: Any) -> Network:
@@ -85,15 +87,11 @@ def prepare(cfg: RunConfig) -> Run:
     return Run(cfg, device, stream, scenario, memory, make_method(context), tracker)
 
 
-def _memories_with(abilities: frozenset[str]) -> list[str]:
-    """The choices of ``memory`` that can do what is asked."""
-    found = ((name, registry.find("memory", name, Memory)) for name in choices("memory"))
-    return [name for name, cls in found if abilities <= cls.abilities]
-
-
 def build_stream(cfg: RunConfig, device: torch.device) -> Stream:
     """The stream that ``cfg`` names, without anything to learn it."""
-    return _open(_stream_choice(cfg), cfg.seed, device)
+    make_stream = _stream_choice(cfg)
+    check_identity(cfg.dataset)
+    return _open(make_stream, cfg.seed, device)
 
 
 @dataclass(frozen=True)

@@ -37,21 +37,23 @@ def learn(
         run_state.timings.append({"task": 0, "seconds_train": 0.0, "seconds_eval": seconds()})
     for row, task in enumerate(stream.tasks, start=1):
         if row < len(run_state.rows):
-            run.scenario.begin_task(task)  # all that a learned task leaves outside of the method
+            run.pass_over(task)
             continue
         progress.begin_task()
         earlier = run_state.seconds
         with _timed(run.device) as seconds:
-            run.scenario.begin_task(task)
+            run.pass_over(task, run_state.batch)
             method.train(True)
-            if not run_state.batch:
+            told = run.scenario.in_training(task)
+            if told is not None and not run_state.batch:
                 begin_task(run, task)
             _observe(run, task, progress, checkpoint, run_state, seconds)
             if not method.finite():  # before the method makes more of them
                 raise Diverged(
                     f"the parameters are no longer finite after task {row}; {method.advice()}"
                 )
-            end_task(run, task)
+            if told is not None:
+                end_task(run, task)
         trained = earlier + seconds()
         with _timed(run.device) as seconds:
             run_state.rows.append(evaluate(run).tolist())
@@ -88,12 +90,14 @@ def _observe(
     earlier, done = run_state.seconds, sum(map(run.stream.batches, run.stream.tasks[: task.index]))
     count = run.stream.batches(task)
     per_pass = count // run.stream.settings.epochs
+    known = run.scenario.in_training(task)
     with deferred() as interrupt:
         for x, y in run.stream.train_batches(task, run_state.batch):
-            run.method.observe(x, y, task)
+            run.scenario.observe(y)
+            run.method.observe(x, y, known)
             run_state.batch += 1
-            if run_state.batch % per_pass == 0:
-                run.method.end_epoch(task)
+            if known is not None and run_state.batch % per_pass == 0:
+                run.method.end_epoch(known)
             progress.batch(done + run_state.batch)
             told = interrupt.made or interrupt.waiting
             # after the last batch too: the method's end of the task and the evaluation can be
@@ -114,8 +118,9 @@ def evaluate(run: Run) -> np.ndarray:
     correct = torch.zeros(len(stream.tasks), dtype=torch.int64, device=run.device)
     count = np.zeros(len(stream.tasks))
     for task in stream.tasks:
+        told = run.scenario.in_tests(task)
         for x, y in stream.test_batches(task):
-            logits = run.scenario.mask(method.logits(x, task), task.index)
+            logits = run.scenario.mask(method.logits(x, told), task.index)
             correct[task.index] += (logits.argmax(1) == y).sum()
             count[task.index] += len(y)
     return correct.cpu().numpy() / count

@@ -40,7 +40,7 @@ def load(directory: Path) -> Run:
     from cl_bench.run.execute import MODEL
 
     here = {"tracker": {"name": "none"}, "device": {"name": "auto", "threads": None}}
-    run = prepare(check_run({**config_of_today(values), **here}))
+    run = prepare(check_run({**config_of_today(values), **here}), recorded=True)
     try:
         saved, _ = read_state(directory / MODEL)
         run.method.load_state_dict(state_of_today(saved, run.method))
@@ -50,12 +50,15 @@ def load(directory: Path) -> Run:
         # whatever a foreign file makes of the state's own loading
         raise RunError(f"{directory / MODEL} cannot be used: {clean(error)}") from None
     for task in run.stream.tasks:
-        run.scenario.begin_task(task)
+        run.pass_over(task)
     return run
 
 
 def predict(run: Run, x: np.ndarray, task: int) -> np.ndarray:
-    """Class ids int64 (n,) for images x uint8 (n, *image_shape) of the task number ``task``."""
+    """Class ids int64 (n,) for images x uint8 (n, *image_shape) of the task number ``task``.
+
+    They are shown as the task shows its images; the method is told the task as in the run's tests.
+    """
     import numpy as np
     import torch
 
@@ -76,6 +79,6 @@ def predict(run: Run, x: np.ndarray, task: int) -> np.ndarray:
     with torch.inference_mode():
         for start in range(0, len(x), EVALUATION_BATCH):
             inputs = chosen.transform(split, slice(start, start + EVALUATION_BATCH))
-            logits = run.method.logits(inputs, chosen)
+            logits = run.method.logits(inputs, run.scenario.in_tests(chosen))
             found.append(run.scenario.mask(logits, chosen.index).argmax(1).cpu())
     return torch.cat(found).numpy()

@@ -33,6 +33,7 @@ class Stream(ABC):
     """
 
     Settings: ClassVar[type[StreamSettings]] = StreamSettings
+    shares_classes: ClassVar[bool] = False  # every task has all classes, whatever the data
 
     def __init__(
         self, settings: StreamSettings, data: Arrays, seed: int, device: torch.device
@@ -122,6 +123,14 @@ class Stream(ABC):
     def batches(self, task: Task) -> int:
         """Number of batches that :meth:`train_batches` yields."""
         return -(-len(task.train) // self.settings.batch_size) * self.settings.epochs
+
+    def labels(self, task: Task, batches: int | None = None) -> Tensor:
+        """Labels int64 of the samples in the task's first ``batches`` batches, of each sample once;
+        None: of all."""
+        rows = task.train
+        if batches is not None:
+            rows = rows[self._train_order(task, 0)[: batches * self.settings.batch_size]]
+        return self.train.labels[rows.to(self.train.labels.device)]
 
     def checksum(self) -> str:
         """sha256 of data, tasks and the order of every sample; equal streams have equal sums."""

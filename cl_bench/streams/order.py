@@ -109,11 +109,6 @@ def blur(tasks: list[Task], labels: Tensor, settings: StreamSettings) -> list[Ta
 
     Every sample stays in the stream once and keeps the transform of the task it came from.
     """
-    if settings.scenario == "task":
-        raise UsageError(
-            "dataset.blur needs a scenario without task identity; choose dataset.scenario=class "
-            "or domain"
-        )
     train = [task.train.clone() for task in tasks]
     task_ids = [torch.full((len(task.train),), task.identity) for task in tasks]
     for left in range(len(tasks) - 1):

@@ -18,6 +18,8 @@ from cl_bench.streams.transforms import Gather
 class Permutations(Stream):
     """T pixel permutations of one dataset; all classes in every task."""
 
+    shares_classes = True
+
     def make_tasks(self) -> Iterator[Task]:
         pixels = self.train.images[0].numel()
         for index in range(self.settings.tasks):

@@ -32,6 +32,7 @@ class Rotations(Stream):
         sampling: Literal["nearest", "bilinear"]
 
     settings: Settings
+    shares_classes = True
 
     def make_tasks(self) -> Iterator[Task]:
         low, high = self.settings.min_degrees, self.settings.max_degrees

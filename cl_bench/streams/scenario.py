@@ -1,10 +1,12 @@
-"""Which outputs of the network count: the one place where classes are masked.
+"""Which outputs of the network count, and what is known of the task: the one place for both.
 
 - ``domain``: one shared head, every output counts in every task;
-- ``task``: the task's identity is known, its own classes count (multi-head);
-- ``class``: no task identity, all classes seen so far count.
+- ``task``: the task is known in tests, its own classes count (multi-head);
+- ``class``: the task is unknown in tests, all classes seen so far count.
 
-The three scenarios are van de Ven & Tolias' (arXiv:1904.07734).
+The three scenarios are van de Ven & Tolias' (arXiv:1904.07734). What is known of the task is a
+choice of its own: Lopez-Paz & Ranzato 2017 tell it in tests of one shared head too, and a stream
+without boundaries (``task_identity: none``) tells it nowhere.
 """
 
 from __future__ import annotations
@@ -20,10 +22,15 @@ from cl_bench.streams.task import Task
 
 
 class Scenario:
-    """Masks for one run; the runner calls :meth:`begin_task` before a task is learned."""
+    """Masks for one run; the runner says what is learned before the method learns it.
+
+    Classes count as seen from the beginning of their task; where no task is told, from the first
+    batch with a sample of theirs.
+    """
 
     def __init__(self, stream: Stream, device: torch.device) -> None:
         self.kind = stream.settings.scenario
+        self.identity = stream.settings.task_identity
         owned = torch.zeros(len(stream.tasks), stream.classes, dtype=torch.bool)
         for task in stream.tasks:
             owned[task.index, list(task.classes)] = True
@@ -32,9 +39,32 @@ class Scenario:
         self._owned = owned.to(device)
         self._seen: Tensor | None = None  # of the untrained network every output counts
 
+    # -- what the method is told -----------------------------------------------------------------
+
+    def in_training(self, task: Task) -> Task | None:
+        """What a method is told of the task while it learns it."""
+        return None if self.identity == "none" else task
+
+    def in_tests(self, task: Task) -> Task | None:
+        """What a method is told of the task of a test input."""
+        return task if self.identity == "test" else None
+
+    # -- what has been seen ----------------------------------------------------------------------
+
     def begin_task(self, task: Task) -> None:
-        owned = self._owned[task.index]
-        self._seen = owned if self._seen is None else self._seen | owned
+        """The task's batches follow."""
+        if self.identity != "none":
+            owned = self._owned[task.index]
+            self._seen = owned if self._seen is None else self._seen | owned
+
+    def observe(self, y: Tensor) -> None:
+        """Samples with the labels y (b,) are about to be learned."""
+        if self.identity == "none" and self.kind == "class":
+            if self._seen is None:
+                self._seen = torch.zeros_like(self._owned[0])
+            self._seen[y] = True
+
+    # -- which outputs count ---------------------------------------------------------------------
 
     def multi_head(self) -> Scenario:
         """The same tasks in the scenario ``task``: the classes of one task count."""
@@ -43,7 +73,10 @@ class Scenario:
         return other
 
     def visible(self, tasks: int | Tensor) -> Tensor | None:
-        """Outputs that count for the given task indices, bool (C,) or (n, C); None: all of them."""
+        """Outputs that count for the given task indices, bool (C,) or (n, C); None: all of them.
+
+        The indices matter in the scenario ``task`` alone, where they are never unknown.
+        """
         if self.kind == "task":
             return self._owned[tasks]
         if self.kind == "domain" or self._seen is None:

@@ -12,6 +12,8 @@ from torch import Tensor
 from cl_bench.config.schema import Section
 from cl_bench.streams.split import Split
 
+UNKNOWN = -1  # index of a task that nobody tells
+
 
 class Transform(Protocol):
     """How the images of a task are shown."""
@@ -59,13 +61,23 @@ def names_or_numbers(*names: str | None) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def index_of(task: Task | None) -> int:
+    """The task's index; :data:`UNKNOWN` where nobody tells which task it is."""
+    return UNKNOWN if task is None else task.index
+
+
 class StreamSettings(Section):
-    """``samples_per_task`` None: all; ``seed`` draws the tasks, the run's seed the sample order."""
+    """``samples_per_task`` None: all; ``seed`` draws the tasks, the run's seed the sample order.
+
+    ``task_identity``: the task is known in training and in tests, in training only, or nowhere.
+    """
 
     source: str
     path: str | None
     stream: str
     scenario: Literal["domain", "task", "class"]
+    # runs recorded before it was a choice lack it, and were always told
+    task_identity: Literal["test", "train", "none"] = "test"
     tasks: int = Field(ge=1, le=10_000)
     samples_per_task: int | None = Field(ge=1)
     batch_size: int = Field(ge=1)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cl_bench.config.compose import compose, explain
 from cl_bench.config.overrides import SWEEP_FLAGS
+from cl_bench.config.pairing import check_pairing
 from cl_bench.config.schema import RunConfig
 from cl_bench.errors import UsageError
 from cl_bench.files.untrusted import (
@@ -72,6 +73,7 @@ def plan(arguments: Sequence[str]) -> list[Planned]:
     for words in jobs:
         try:
             cfg = checked(compose(words))
+            check_pairing(cfg)
         except UsageError as error:
             raise UsageError(f"{' '.join(words)}: {error}" if len(jobs) > 1 else error) from None
         configs[Path(cfg.outputs).expanduser() / cfg.directory_name()] = cfg
