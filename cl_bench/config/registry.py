@@ -18,6 +18,7 @@ ROOMS = {
     "stream": "streams",
     "tracker": "trackers",
 }
+PACKAGE = Path(__file__).parents[1]
 RENAMED = {"turned_split": "quarter_turns"}  # names in the records of earlier versions
 
 
@@ -47,27 +48,31 @@ def declared(group: str, name: str, attribute: str, default: Any = None) -> Any:
     It is read from the source, where it must be written out: to import a method takes PyTorch,
     and more time than a listing may.
     """
-    path = _file(group, name)
+    try:
+        return _declared(_file(group, name), attribute, default)
+    except ValueError:
+        raise UsageError(
+            f"{group}={name}: {attribute} must be written out in {name}.py: words, a tuple or "
+            "frozenset({...})"
+        ) from None
+
+
+def _declared(path: Path, attribute: str, default: Any) -> Any:
     tree = _parsed(path)
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     for statement in (statement for cls in classes for statement in cls.body):
         targets = getattr(statement, "targets", [getattr(statement, "target", None)])
         if [getattr(target, "id", None) for target in targets] == [attribute] and statement.value:
-            try:
-                return _literal(statement.value)
-            except ValueError:
-                raise UsageError(
-                    f"{group}={name}: {attribute} must be written out in {path.name}: words, a "
-                    "tuple or frozenset({...})"
-                ) from None
+            return _literal(statement.value)
     inherited = {base.id for cls in classes for base in cls.bases if isinstance(base, ast.Name)}
-    room = f"cl_bench.{ROOMS[group]}."
     for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(room):
-            parent = node.module.removeprefix(room)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cl_bench."):
             names = {alias.asname or alias.name for alias in node.names}
-            if "." not in parent and inherited & names:
-                return declared(group, parent, attribute, default)
+            parent = PACKAGE.parent.joinpath(*node.module.split(".")).with_suffix(".py")
+            if inherited & names and parent.is_file():
+                found = _declared(parent, attribute, None)
+                if found is not None:
+                    return found
     return default
 
 
@@ -89,7 +94,7 @@ def _parsed(path: Path) -> ast.Module:
 def _file(group: str, name: str) -> Path:
     """The module of a choice; a name is never a path."""
     room, name = ROOMS[group], RENAMED.get(name, name)
-    path = Path(__file__).parents[1] / room / f"{name}.py"
+    path = PACKAGE / room / f"{name}.py"
     if not name.isidentifier() or not path.is_file():
         raise UsageError(f"{group}={name}: there is no file cl_bench/{room}/{name}.py")
     return path

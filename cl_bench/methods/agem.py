@@ -26,7 +26,7 @@ class AGEM(Method):
     """
 
     memory_needs = frozenset({"stream"})
-    needs = frozenset({"identity in training"})
+    needs_with = (("reference_from", "past", "identity in training"),)
 
     class Settings(MethodSettings):
         reference: int = Field(ge=1)
@@ -41,7 +41,7 @@ class AGEM(Method):
         self.steps = 0  # with a reference gradient
         self.projections = torch.zeros((), dtype=torch.int64, device=context.device)
 
-    def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
+    def observe(self, x: Tensor, y: Tensor, task: Task | None) -> None:
         whole = self.settings.reference_from == "all"
         past = self.memory.sample_past(
             None if whole else task.index, self.settings.reference, self.generator

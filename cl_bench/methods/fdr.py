@@ -22,7 +22,7 @@ class FDR(Method):
     """
 
     memory_needs = frozenset({"stream"})
-    needs = ("boundaries", "identity in training", "task data at its end")
+    needs = frozenset({"boundaries", "identity in training", "task data at its end"})
 
     class Settings(MethodSettings):
         alpha: float = Field(ge=0)

@@ -24,7 +24,7 @@ class GDumb(Method):
     """
 
     memory_needs = frozenset({"stream"})
-    needs = ("boundaries",)
+    needs = frozenset({"boundaries"})
 
     class Settings(MethodSettings):
         passes: int = Field(ge=1)

@@ -25,7 +25,7 @@ class HAL(Method):
     """
 
     memory_needs = frozenset({"stream"})
-    needs = ("boundaries", "identity in training", "task data at its end")
+    needs = frozenset({"boundaries", "identity in training", "task data at its end"})
     kept = ("anchors", "phi")
 
     class Settings(MethodSettings):

@@ -20,7 +20,7 @@ class Joint(Method):
     Until then nothing is learned, so of the metrics ACC alone says something.
     """
 
-    needs = ("boundaries", "identity in training", "data of all tasks")
+    needs = frozenset({"boundaries", "identity in training", "data of all tasks"})
 
     class Settings(MethodSettings):
         passes: int = Field(ge=1)

@@ -31,7 +31,8 @@ class MIR(Method):
 
     def observe(self, x: Tensor, y: Tensor, task: Task | None) -> None:
         g = self.gradient(x, y, task)
-        old = self.memory.sample_past(index_of(task), self.settings.candidates, self.generator)
+        past = None if task is None else task.index
+        old = self.memory.sample_past(past, self.settings.candidates, self.generator)
         if len(old):
             self.net.backward(self.losses(self.most_interfered(old, g)).mean())
         self.step()

@@ -24,7 +24,7 @@ class PackNet(Method):
     last layer, and none is pruned.
     """
 
-    needs = ("boundaries", "identity in training", "identity in tests", "task data at its end")
+    needs = frozenset({"boundaries", "identity in training", "identity in tests", "task data at its end"})
     kept = ("owner",)
 
     class Settings(MethodSettings):

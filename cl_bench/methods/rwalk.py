@@ -25,7 +25,7 @@ class RWalk(PenaltyMethod):
     score (after the first task: the score), and θ* the latest weights.
     """
 
-    needs = ("boundaries",)
+    needs = frozenset({"boundaries"})
     kept = ("fisher", "squares", "steps", "path", "start", "gained", "score", "tasks")
 
     class Settings(PenaltySettings):

@@ -12,8 +12,9 @@ class Decomposition:
     """The weights of all layers but the last one; biases and the last layer are a task's own.
 
     ``weights``: the slices of θ (P,) that are weights, ``layers`` those of them that are
-    decomposed; ``decomposed`` (P,) is 1 there and 0 elsewhere; ``units`` is the number U of their output units (neurons or channels); ``last`` is the slice
-    of θ from the last layer on, ``head`` the output (of C) that each of its entries belongs to.
+    decomposed; ``decomposed`` (P,) is 1 there and 0 elsewhere; ``units`` is the number U of their
+    output units (neurons or channels); ``last`` is the slice of θ from the last layer on, ``head``
+    the output (of C) that each of its entries belongs to.
     """
 
     def __init__(self, net: Network) -> None:
