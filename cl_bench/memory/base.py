@@ -17,7 +17,8 @@ from cl_bench.files.stateful import Stateful
 # - "stream": takes the batches of the stream as they come, in any task
 # - "task blocks": gives a past task's samples as one block (``first``)
 # - "class exemplars": takes each class once, its best samples first
-Ability = Literal["stream", "task blocks", "class exemplars"]
+# - "chosen rows": keeps what it was given until the method replaces it
+Ability = Literal["stream", "task blocks", "class exemplars", "chosen rows"]
 
 
 @dataclass(frozen=True)
@@ -147,13 +148,14 @@ class Memory(Stateful, ABC):
             self.draw((m,), generator) if replacement else self.draw_distinct(m, generator)
         )
 
-    def sample_past(self, tasks: int, n: int, generator: torch.Generator) -> Samples:
-        """n different samples of the first ``tasks`` tasks, or all of them.
+    def sample_past(self, tasks: int | None, n: int, generator: torch.Generator) -> Samples:
+        """n different samples of the first ``tasks`` tasks (None: of all), or all of them.
 
         Uniform over the samples of these tasks together.
         """
         rows = self.rows()
-        rows = rows[self.task_ids(rows) < tasks]
+        if tasks is not None:
+            rows = rows[self.task_ids(rows) < tasks]
         return self.at(rows[torch.randperm(len(rows), generator=generator)[:n]])
 
     @property

@@ -36,6 +36,7 @@ class Context:
     model's settings changed as given (``hidden=[5, 5]``); ``generator`` is the random stream for
     the method's own draws, ``tasks`` the number T of tasks to come. ``data(task)`` gives the task's
     samples once more when it ends, in large batches x, y in the order of its first pass;
+    ``up_to(task)`` the tasks until then, it included (for those that need the data of all tasks);
     ``inputs(task, "train")`` or ``"test"`` the inputs of one of the task's sets without labels;
     ``validation(task)`` the batches that the task holds out of training, ``epochs`` the number of
     passes over each task.
@@ -49,6 +50,7 @@ class Context:
     device: torch.device
     tasks: int
     data: Callable[[Task], Iterator[tuple[Tensor, Tensor]]]
+    up_to: Callable[[Task], tuple[Task, ...]]
     inputs: Callable[[Task, Literal["train", "test"]], Iterator[Tensor]]
     validation: Callable[[Task], Iterator[tuple[Tensor, Tensor]]]
     epochs: int

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -20,15 +21,17 @@ class EWC(PenaltyMethod):
 
     F_k is the diagonal Fisher information of task k on its first ``fisher_samples`` samples, at
     the weights θ*_k with which the task ended. ``fisher: batch`` squares the one mean gradient, as
-    the GEM authors do, whose published numbers depend on it; ``empirical`` is the mean of the
-    samples' squared gradients, in evaluation mode. With ``online`` there is one Fisher
+    the GEM authors do, whose published numbers depend on it; the others are means over the samples,
+    in evaluation mode: ``empirical`` of the squared gradient of the label's loss, ``weighted`` of
+    the same times p(y|x) (Buzzega et al. 2020's code), ``exact`` of Σ_c p(c|x) times the squared
+    gradient of class c's loss. With ``online`` there is one Fisher
     F̃ ← decay·F̃ + F_k and one anchor, the latest weights.
     """
 
     needs = frozenset({"boundaries", "task data at its end"})
 
     class Settings(PenaltySettings):
-        fisher: Literal["batch", "empirical"]
+        fisher: Literal["batch", "empirical", "weighted", "exact"]
         fisher_samples: int = Field(ge=1)
         online: bool
         decay: float = Field(ge=0, le=1)
@@ -49,8 +52,18 @@ class EWC(PenaltyMethod):
         self.train(False)  # a sample alone has no batch statistics
 
         def sample_loss(logits: Tensor, labels: Tensor) -> Tensor:
-            return self.scenario.loss(logits, labels, task.index)
+            loss = self.scenario.loss(logits, labels, task.index)
+            if self.settings.fisher == "empirical":
+                return loss
+            return loss * (-loss.detach() / 2).exp()  # √p: its square weighs the square
 
-        fisher = self.net.mean_squared_gradient(x, y, sample_loss)
+        if self.settings.fisher == "exact":
+            # a class that does not count has p = 0, and no loss
+            visible = self.scenario.visible(task.index)
+            classes = range(self.net.outputs) if visible is None else visible.nonzero().flatten()
+            labels = [torch.full_like(y, int(c)) for c in classes]
+        else:
+            labels = [y]
+        fisher = sum(self.net.mean_squared_gradient(x, one, sample_loss) for one in labels)
         self.train(True)
         return fisher

@@ -55,8 +55,11 @@ class EWCPlusPlus(PenaltyMethod):
         self.penalized_step(g)
 
     def end_task(self, task: Task) -> None:
-        fisher = self.fisher
-        if self.settings.scaled:
-            low, high = fisher.aminmax()
-            fisher = (fisher - low) / (high - low).clamp(min=torch.finfo(fisher.dtype).tiny)
+        fisher = scaled(self.fisher) if self.settings.scaled else self.fisher
         self.penalty.move(fisher, self.net.theta, decay=0.0)
+
+
+def scaled(values: Tensor) -> Tensor:
+    """(v - min v) / (max v - min v) of a vector (P,)."""
+    low, high = values.aminmax()
+    return (values - low) / (high - low).clamp(min=torch.finfo(values.dtype).tiny)

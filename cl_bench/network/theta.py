@@ -100,6 +100,17 @@ class Network:
                 self._recorded += samples
         return self._forward(x)
 
+    def features(self, x: Tensor) -> Tensor:
+        """What the last linear layer gets for inputs x, (n, d)."""
+        last = [layer for layer in self.module.modules() if isinstance(layer, nn.Linear)][-1]
+        found: list[Tensor] = []
+        hook = last.register_forward_pre_hook(lambda layer, inputs: found.append(inputs[0]))
+        try:
+            self(x)
+        finally:
+            hook.remove()
+        return found[0]
+
     def copy(self) -> Network:
         """A frozen teacher: the same function as now, in evaluation mode, that does not learn.
 

@@ -79,6 +79,7 @@ def prepare(cfg: RunConfig, recorded: bool = False) -> Run:
         device=device,
         tasks=len(stream.tasks),
         data=stream.first_pass,
+        up_to=lambda task: stream.tasks[: task.index + 1],
         inputs=stream.inputs,
         validation=stream.validation_batches,
         epochs=stream.settings.epochs,

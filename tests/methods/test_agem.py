@@ -45,7 +45,7 @@ def test_reference_is_the_mean_gradient_of_the_past_memories_alone():
     run = small_run("method=agem", "memory.size=80", "method.reference=1000")
     learn_tasks(run, 3)
     method, memory = run.method, run.memory
-    method.reference_gradient(2)  # all that the first two tasks hold
+    method.reference_gradient(memory.sample_past(2, 1000, method.generator))  # all that they hold
     x, y = memory.x[: 2 * memory.share], memory.y[: 2 * memory.share]
     loss = torch.nn.functional.cross_entropy(method.net(x), y)
     expected = torch.cat([g.flatten() for g in torch.autograd.grad(loss, method.net.parameters)])
@@ -79,3 +79,12 @@ def test_diagnostics_count_steps_and_projections(method):
     counted = method.diagnostics()
     assert counted["steps"] == 6
     assert 0 < counted["projections"] <= 6
+
+
+def test_with_a_reservoir_the_reference_is_of_the_whole_memory():
+    run = small_run("method=agem_r", "memory.size=20", "method.reference=5")
+    task = run.stream.tasks[0]
+    begin(run, task)
+    for x, y in run.stream.train_batches(task):
+        run.method.observe(x, y, task)
+    assert run.method.steps == 5  # all of the first task but its first batch

@@ -117,3 +117,30 @@ def test_without_strength_it_is_plain_sgd_and_with_it_weights_move_less():
     held, _ = final("method=ewc", "method.lr=0.1", "method.strength=100")
     assert torch.equal(single, free)
     assert (held - start).norm() < (free - start).norm()
+
+
+def per_sample(method, x, labels):
+    """Each sample's gradient of the loss of the label given, (n, P), one at a time."""
+    return torch.stack(
+        [
+            autograd_gradient(method.net, x[i : i + 1], labels[i : i + 1])
+            for i in range(len(labels))
+        ]
+    )
+
+
+def test_the_weighted_fisher_is_by_the_probability_of_the_label():
+    method, task, x, y = buffered_task("weighted")
+    p = method.net(x).softmax(1).gather(1, y[:, None]).detach()
+    expected = (p * per_sample(method, x, y) ** 2).mean(0)
+    torch.testing.assert_close(method.fisher(x, y, task), expected)
+
+
+def test_the_exact_fisher_is_over_all_classes():
+    method, task, x, y = buffered_task("exact")
+    p = method.net(x).softmax(1).detach()
+    expected = sum(
+        (p[:, c : c + 1] * per_sample(method, x, torch.full_like(y, c)) ** 2).mean(0)
+        for c in range(10)
+    )
+    torch.testing.assert_close(method.fisher(x, y, task), expected)

@@ -34,6 +34,7 @@ def build(data, cls=GEM, **changes):
         device=CPU,
         tasks=3,
         data=stream.first_pass,
+        up_to=lambda task: stream.tasks[: task.index + 1],
         inputs=stream.inputs,
         validation=stream.validation_batches,
         epochs=1,

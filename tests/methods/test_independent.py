@@ -70,6 +70,7 @@ def test_a_model_that_cannot_be_narrowed_is_refused():
         device=run.device,
         tasks=4,
         data=run.stream.first_pass,
+        up_to=lambda task: run.stream.tasks[: task.index + 1],
         inputs=run.stream.inputs,
         validation=run.stream.validation_batches,
         epochs=1,

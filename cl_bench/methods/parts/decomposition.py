@@ -11,16 +11,18 @@ from cl_bench.network.theta import Network
 class Decomposition:
     """The weights of all layers but the last one; biases and the last layer are a task's own.
 
-    ``layers``: the decomposed slices of θ (P,); ``decomposed`` (P,) is 1 there and 0 elsewhere;
-    ``units`` is the number U of their output units (neurons or channels); ``last`` is the slice
-    of θ from the last layer on, ``head`` the output (of C) that each of its entries belongs to.
+    ``weights``: the slices of θ (P,) that are weights, ``layers`` those of them that are
+    decomposed; ``decomposed`` (P,) is 1 there and 0 elsewhere; ``units`` is the number U of their
+    output units (neurons or channels); ``last`` is the slice of θ from the last layer on, ``head``
+    the output (of C) that each of its entries belongs to.
     """
 
     def __init__(self, net: Network) -> None:
         starts = torch.tensor([0, *(p.numel() for p in net.parameters)]).cumsum(0).tolist()
         weights = [i for i, p in enumerate(net.parameters) if p.dim() > 1]
         shapes = [(len(net.parameters[i]), net.parameters[i][0].numel()) for i in weights[:-1]]
-        self.layers = [slice(starts[i], starts[i + 1]) for i in weights[:-1]]
+        self.weights = [slice(starts[i], starts[i + 1]) for i in weights]
+        self.layers = self.weights[:-1]
         self.widths = [width for width, _ in shapes]
         self.units = sum(self.widths)
         self.decomposed = torch.zeros_like(net.theta)

@@ -19,8 +19,9 @@ class OptimizerSettings(Settings):
 
     ``weight_decay`` is added to the gradient (``sgd``, ``adam``) or taken from the weights
     (``adamw``: Loshchilov & Hutter 2019). ``schedule`` is that of lr within a task: ``cosine``
-    falls to zero over its steps, ``exponential`` is lr · ``decay``**(whole passes). ``clip`` bounds
-    the norm of the whole gradient. ``reset``: every task starts from rest, without moments.
+    falls to ``floor`` · lr over its steps, ``exponential`` is lr · ``decay``**(whole passes).
+    ``clip`` bounds the norm of the whole gradient. ``reset``: every task starts from rest, without
+    moments.
     """
 
     name: Literal["sgd", "adam", "adamw"] = "sgd"
@@ -33,6 +34,7 @@ class OptimizerSettings(Settings):
     eps: float = Field(default=1e-8, gt=0)
     schedule: Literal["constant", "cosine", "exponential"] = "constant"
     decay: float = Field(default=1.0, gt=0, le=1)
+    floor: float = Field(default=0.0, ge=0, le=1)
     clip: float | None = Field(default=None, gt=0)
     reset: bool = True
 
@@ -73,7 +75,9 @@ class Optimizer(Stateful):
         """The step size of the step to come."""
         match self.settings.schedule:
             case "cosine" if self.per_task:
-                return self.base_lr * (1 + math.cos(math.pi * self.steps / self.per_task)) / 2
+                share = (1 + math.cos(math.pi * self.steps / self.per_task)) / 2
+                floor = self.settings.floor
+                return self.base_lr * (floor + (1 - floor) * share)
             case "exponential" if self.per_pass:
                 return self.base_lr * self.settings.decay ** (self.steps // self.per_pass)
         return self.base_lr
