@@ -5,7 +5,8 @@ from __future__ import annotations
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from cl_bench.config.choices import conf_dir
+from cl_bench.config.choices import conf_dir, implementation
+from cl_bench.config.registry import declared
 from cl_bench.config.schema import RunConfig, check_run
 
 METHODS = sorted(path.stem for path in (conf_dir() / "method").glob("*.yaml"))
@@ -14,7 +15,6 @@ SMALL = (
     "plots=false", "checkpoint.every=0", "quiet=true", "model.hidden=[12,9]",
 )  # fmt: skip
 NEEDS_CLASSES = ("icarl",)
-HAVE_A_MEMORY = ("agem", "er", "gem", "mer")
 
 
 def small(method: str, *more: str) -> list[str]:
@@ -22,7 +22,14 @@ def small(method: str, *more: str) -> list[str]:
     stream = ["dataset=digits_permutations"]
     if method in NEEDS_CLASSES:
         stream = ["dataset=digits_split", "dataset.tasks=5"]
-    memory = ["memory.size=30"] if method in (*NEEDS_CLASSES, *HAVE_A_MEMORY) else []
+    with_memory = declared("method", implementation("method", method), "memory_needs")
+    memory = ["memory.size=30"] if with_memory else []
+    if method == "gdumb":
+        memory += ["method.passes=2"]
+    if method == "hal":
+        memory += ["method.anchor_steps=3"]
+    if method in ("lamaml", "cmaml", "sync"):
+        memory += ["method.glances=2"]
     if method == "mer":
         memory += ["method.replay=4", "method.batches=2"]
     return [f"method={method}", *SMALL, *stream, *memory, *more]

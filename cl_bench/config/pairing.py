@@ -19,6 +19,7 @@ Need = Literal[
     "identity in training",  # to know which task a batch is of
     "identity in tests",  # to know which task a test input is of
     "task data at its end",  # the task's samples once more when it ends
+    "data of all tasks",  # every past task's samples once more: a reference, no continual learner
     "classes per task",  # that no class is in two tasks
 ]
 MEANING = {
@@ -26,6 +27,7 @@ MEANING = {
     "identity in training": "to know the task while it learns",
     "identity in tests": "to know the task in tests",
     "task data at its end": "the task's data once more at its end",
+    "data of all tasks": "every past task's data once more",
     "classes per task": "tasks that are split by class",
 }
 # every method's optimiser: a schedule begins anew with every task

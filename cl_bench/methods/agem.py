@@ -26,7 +26,7 @@ class AGEM(Method):
     """
 
     memory_needs = frozenset({"stream"})
-    needs = frozenset({"identity in training"})
+    needs_with = (("reference_from", "past", "identity in training"),)
 
     class Settings(MethodSettings):
         reference: int = Field(ge=1)

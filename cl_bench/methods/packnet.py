@@ -24,7 +24,9 @@ class PackNet(Method):
     last layer, and none is pruned.
     """
 
-    needs = frozenset({"boundaries", "identity in training", "identity in tests", "task data at its end"})
+    needs = frozenset(
+        {"boundaries", "identity in training", "identity in tests", "task data at its end"}
+    )
     kept = ("owner",)
 
     class Settings(MethodSettings):

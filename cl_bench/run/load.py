@@ -89,7 +89,9 @@ def predict(run: Run, x: np.ndarray, positions: np.ndarray) -> np.ndarray:
             for start in range(0, len(rows), EVALUATION_BATCH):
                 block = rows[start : start + EVALUATION_BATCH]
                 inputs = task.transform(split, torch.from_numpy(block).to(run.device))
-                logits = run.scenario.mask(run.method.logits(inputs, run.scenario.in_tests(task)), task.index)
+                logits = run.scenario.mask(
+                    run.method.logits(inputs, run.scenario.in_tests(task)), task.index
+                )
                 found[block] = labels[logits.argmax(1).cpu().numpy()]
     return found
 

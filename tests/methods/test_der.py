@@ -20,7 +20,7 @@ def one_step(method: str, *options: str):
 
 @pytest.mark.parametrize("method", ["der", "derpp"])
 def test_the_step_is_down_the_papers_loss(method):
-    run, method, task, x, y = one_step(method, "method.alpha=0.7")
+    _, method, task, x, y = one_step(method, "method.alpha=0.7")
     theta, draw = method.net.theta.clone(), torch.Generator()
     draw.set_state(method.generator.get_state())
     first = method.memory.sample(6, draw)

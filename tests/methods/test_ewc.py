@@ -122,10 +122,7 @@ def test_without_strength_it_is_plain_sgd_and_with_it_weights_move_less():
 def per_sample(method, x, labels):
     """Each sample's gradient of the loss of the label given, (n, P), one at a time."""
     return torch.stack(
-        [
-            autograd_gradient(method.net, x[i : i + 1], labels[i : i + 1])
-            for i in range(len(labels))
-        ]
+        [autograd_gradient(method.net, x[i : i + 1], labels[i : i + 1]) for i in range(len(labels))]
     )
 
 
