@@ -88,3 +88,17 @@ def tiny() -> Arrays:
         "0" * 64,
         "a test",
     )
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """The largest difference between a method and its reference in tests/fidelity, a line each."""
+    found: dict[str, float] = {}
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, value in getattr(report, "user_properties", []):
+            if name == "largest_difference":
+                method = Path(report.location[0]).stem.removeprefix("test_")
+                found[method] = max(found.get(method, 0.0), value)
+    if found:
+        terminalreporter.section("largest difference from the reference, float64")
+        for method, value in sorted(found.items()):
+            terminalreporter.write_line(f"{method:12} {value:.1e}")
