@@ -1,5 +1,6 @@
 """Independent: Lopez-Paz & Ranzato 2017; with whole networks the STL of Yoon et al. 2020."""
 
+import numpy as np
 import pytest
 from stepping import STREAMS, Net, Reference
 
@@ -11,6 +12,10 @@ class Independent(Reference):
         super().__init__(run)
         self.nets = [Net(net.module) for net in run.method.nets]
 
+    @property
+    def theta(self):
+        return np.concatenate([net.theta for net in self.nets])
+
     def begin_task(self, task):
         self.net = self.nets[task.index]
         if self.s["finetune"] and task.index > 0:
@@ -20,12 +25,16 @@ class Independent(Reference):
         return self.nets[task.index].logits(x)
 
 
+def weights(method):
+    return np.concatenate([Net(net.module).theta for net in method.nets])
+
+
 @pytest.mark.parametrize("width", ["share", "whole"])
 @pytest.mark.parametrize("finetune", ["true", "false"])
 def test_a_network_each(agrees, finetune, width):
     words = f"method.finetune={finetune}", f"method.width={width}"
-    agrees(Independent, "method=independent", *words, *STREAMS["one head"])
+    agrees(Independent, "method=independent", *words, *STREAMS["one head"], theta=weights)
 
 
 def test_heads_of_their_own(agrees):
-    agrees(Independent, "method=independent", *STREAMS["heads"])
+    agrees(Independent, "method=independent", *STREAMS["heads"], theta=weights)
