@@ -32,6 +32,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 torch.set_num_threads(1)  # the tests themselves run in parallel
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """A failure is told when it happens: the end may be minutes away, or never come."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        crash = getattr(report.longrepr, "reprcrash", None)
+        reason = crash.message.splitlines()[0] if crash is not None and crash.message else ""
+        print(
+            f"\nFAILED {report.nodeid} ({report.when}): {reason}", file=sys.__stderr__, flush=True
+        )
+
+
 @pytest.fixture
 def cli(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
     """Run ``cl-bench`` with arguments in an empty directory, stdout and stderr captured."""
