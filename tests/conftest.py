@@ -32,6 +32,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 torch.set_num_threads(1)  # the tests themselves run in parallel
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """A failure is told when it happens: the end may be minutes away, or never come."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        crash = getattr(report.longrepr, "reprcrash", None)
+        reason = crash.message.splitlines()[0] if crash is not None and crash.message else ""
+        print(
+            f"\nFAILED {report.nodeid} ({report.when}): {reason}", file=sys.__stderr__, flush=True
+        )
+
+
 @pytest.fixture
 def cli(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
     """Run ``cl-bench`` with arguments in an empty directory, stdout and stderr captured."""
@@ -88,3 +99,17 @@ def tiny() -> Arrays:
         "0" * 64,
         "a test",
     )
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """The largest difference between a method and its reference in tests/fidelity, a line each."""
+    found: dict[str, float] = {}
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, value in getattr(report, "user_properties", []):
+            if name == "largest_difference":
+                method = Path(report.location[0]).stem.removeprefix("test_")
+                found[method] = max(found.get(method, 0.0), value)
+    if found:
+        terminalreporter.section("largest difference from the reference, float64")
+        for method, value in sorted(found.items()):
+            terminalreporter.write_line(f"{method:12} {value:.1e}")

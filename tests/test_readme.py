@@ -1,14 +1,23 @@
 """What the documents show works as it stands there: the new method, every line for a shell."""
 
+import importlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from string import Template
 
 import pytest
 from conftest import DIGITS, ROOT, environment
 
 from cl_bench.cli.help import TEXT
+from cl_bench.config.choices import GROUPS
+from cl_bench.config.compose import compose
+from cl_bench.config.overrides import in_order
+from cl_bench.errors import UsageError
+from cl_bench.run.job import checked
+from cl_bench.sweep.plan import combinations
 
 
 @pytest.fixture
@@ -49,12 +58,42 @@ def examples(text):
     return re.findall(r"^(?: *)(cl-bench .*(?:(?<=\\)\n.*)*)", text, re.M)
 
 
-def test_examples_are_what_a_shell_understands():
+def documented():
+    """Every command of the documents and of the help as words, with the variables of its block."""
     texts = [path.read_text() for path in DOCUMENTS]
-    shown = [re.findall(r"^```(?:sh)?\n(.*?)^```", text, re.M | re.S) for text in texts]
-    commands = [line for blocks in shown for block in blocks for line in examples(block)]
-    commands += examples(TEXT.partition("Choosing a method")[2])
+    blocks = [b for text in texts for b in re.findall(r"^```(?:sh)?\n(.*?)^```", text, re.M | re.S)]
+    for block in [*blocks, TEXT.partition("Choosing a method")[2]]:
+        variables = dict(re.findall(r"^(\w+)='([^']*)'", block, re.M))
+        variables |= dict(re.findall(r'^(\w+)="([^"]*)"', block, re.M))
+        for line in examples(block):
+            plain = Template(line).safe_substitute(variables)
+            yield line, shlex.split(plain.replace("\\\n", " "), comments=True)[1:]
+
+
+def test_examples_compose():
+    """Each names what there is: a run or a sweep composes, a command's options are its own."""
+    commands = list(documented())
     assert len(commands) > 30
-    for command in commands:
-        parsed = subprocess.run(["bash", "-n", "-c", command], capture_output=True, text=True)
-        assert parsed.returncode == 0, f"{command}: {parsed.stderr}"
+    for line, words in commands:
+        try:
+            understood(words)
+        except (UsageError, SystemExit) as error:
+            pytest.fail(f"{line}: {error}")
+
+
+def understood(words):
+    if words[0] in ("report", "predict", "forget", "reproduce"):
+        command = importlib.import_module(f"cl_bench.cli.{words[0]}")
+        command.parser().parse_known_args(words[1:])
+    elif words[0] == "show":
+        checked(compose(words[1:]))
+    elif words[0] in ("ls", "doctor"):
+        assert len(words) == 1 or words[1] in (*GROUPS, "runs")
+    else:
+        sweep = bool({"-m", "--multirun"} & set(words))
+        jobs = combinations(in_order([w for w in words if w not in FLAGS]), sweep)
+        for job in (jobs[0], jobs[-1]):
+            checked(compose(job))
+
+
+FLAGS = ("-m", "--multirun", "-q", "--dry-run", "--cfg", "job", "--resolve")

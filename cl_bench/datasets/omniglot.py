@@ -119,7 +119,7 @@ def _unpacked(place: Path) -> Iterator[tuple[str, bytes]]:
             try:
                 yield path.relative_to(place).as_posix(), read_bounded(path, LARGEST_DRAWING)
             except OSError as error:
-                raise SourceError(f"cannot read {path}: {error}") from None
+                raise SourceError(f"cannot read {path}: {sources.reason(error)}") from None
 
 
 def zipped(archives: list[bytes]) -> Iterator[tuple[str, bytes]]:
@@ -132,4 +132,4 @@ def zipped(archives: list[bytes]) -> Iterator[tuple[str, bytes]]:
                         with archive.open(member) as file:
                             yield member, take(file, LARGEST_DRAWING)
         except Exception as error:  # zipfile and what it unpacks with have many kinds for damage
-            raise SourceError(f"not a whole zip file: {error}") from None
+            raise SourceError(f"not a whole zip file: {sources.reason(error)}") from None

@@ -39,6 +39,11 @@ class SourceError(Exception):
     """One source could not give the files; the message says why."""
 
 
+def reason(error: Exception) -> str:
+    """What went wrong, without the number that the system has for it."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 def system_folder(*folders: str) -> Callable[[dict[str, int]], dict[str, bytes]]:
     """Files, plain or gzipped, in one of the folders a system package fills."""
 
@@ -61,7 +66,7 @@ def web(base: str) -> Callable[[dict[str, int]], dict[str, bytes]]:
                 packed = download(f"{base}/{file}.gz", size + GZIP_ROOM)
                 found[file] = gunzip_bounded(packed, size)
             except (OSError, *DAMAGED) as error:
-                raise SourceError(str(error)) from None
+                raise SourceError(reason(error)) from None
         return found
 
     return read
@@ -75,7 +80,7 @@ def download(url: str, largest: int = LARGEST) -> bytes:
                 raise SourceError(f"{answer.url} is not HTTPS")
             return take(answer, largest)
     except (OSError, http.client.HTTPException) as error:
-        raise SourceError(str(getattr(error, "reason", error))) from None
+        raise SourceError(str(getattr(error, "reason", None) or reason(error))) from None
 
 
 def first_file(places: list[Path], names: list[str]) -> Path:
@@ -91,7 +96,7 @@ def read_file(path: Path) -> bytes:
     try:
         return read_bounded(path, LARGEST)
     except OSError as error:
-        raise SourceError(f"cannot read {path}: {error}") from None
+        raise SourceError(f"cannot read {path}: {reason(error)}") from None
 
 
 def unpacked(places: list[Path], folder: str) -> Member:
@@ -113,7 +118,7 @@ def tar_members(content: bytes, folder: str) -> Member:
                     found[entry.name] = take(archive.extractfile(entry), room)
                     room -= len(found[entry.name])
     except (tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
-        raise SourceError(f"not a whole tar archive: {error}") from None
+        raise SourceError(f"not a whole tar archive: {reason(error)}") from None
 
     def member(name: str) -> bytes:
         if (path := f"{folder}/{name}") not in found:
@@ -188,7 +193,7 @@ def _plain(path: Path, largest: int) -> bytes:
         packed = read_bounded(path.with_name(path.name + ".gz"), largest + GZIP_ROOM)
         return gunzip_bounded(packed, largest)
     except (OSError, *DAMAGED) as error:
-        raise SourceError(f"cannot read {path}: {error}") from None
+        raise SourceError(f"cannot read {path}: {reason(error)}") from None
 
 
 def _client(command: list[str], folder: str) -> bytes:

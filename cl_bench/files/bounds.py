@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import stat
@@ -30,7 +31,7 @@ def read_bounded(path: Path, largest: int) -> bytes:
     try:
         check_regular(path)
     except ValueError as error:
-        raise OSError(str(error)) from None
+        raise OSError(errno.EINVAL, str(error)) from None
     with path.open("rb") as file:
         return take(file, largest)
 
@@ -45,7 +46,7 @@ def take(file: IO[bytes], largest: int) -> bytes:
     """All of ``file``; :class:`TooLarge` if that is more than ``largest`` bytes."""
     content = file.read(largest + 1)
     if len(content) > largest:
-        raise TooLarge(f"larger than the {largest:,} bytes that it may have")
+        raise TooLarge(errno.EFBIG, f"larger than the {largest:,} bytes that it may have")
     return content
 
 

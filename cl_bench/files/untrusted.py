@@ -121,6 +121,19 @@ def clean(value: object, longest: int = 300) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")  # what a spreadsheet reads a cell's first sign as
+
+
+def table_cell(text: str) -> str:
+    """Text for a CSV file in which no spreadsheet sees a formula: with an apostrophe before it."""
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def from_table_cell(text: str) -> str:
+    """The text that :func:`table_cell` was given."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA) else text
+
+
 def age(time: datetime | None, now: datetime | None = None) -> str:
     """How long ago, in the largest unit that fits: ``3 min``, ``5 h``, ``12 d``."""
     if time is None:

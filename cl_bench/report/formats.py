@@ -7,8 +7,11 @@ import math
 import re
 from typing import Any
 
+from cl_bench.files.untrusted import table_cell
 from cl_bench.report.sections import Section, all_sections
 from cl_bench.report.table import Report
+
+_NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?")
 
 
 def print_terminal(report: Report, console: Any) -> None:
@@ -104,7 +107,13 @@ def csv(report: Report) -> str:
             columns={c: f"difference_{c}" for c in report.differences if c not in report.labels}
         )
         frame = frame.merge(renamed, on=report.labels, how="left")
-    return frame.to_csv(index=False, lineterminator="\n")
+    text = {label: frame[label].map(_cell) for label in report.labels}
+    return frame.assign(**text).to_csv(index=False, lineterminator="\n")
+
+
+def _cell(value: Any) -> Any:
+    """A setting that is text and no number stays text in a spreadsheet."""
+    return value if not isinstance(value, str) or _NUMBER.fullmatch(value) else table_cell(value)
 
 
 def to_json(report: Report) -> str:

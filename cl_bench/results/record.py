@@ -18,7 +18,14 @@ import numpy as np
 
 from cl_bench.errors import RunError
 from cl_bench.files.atomic import remove_partial, write_atomic, write_json
-from cl_bench.files.untrusted import Damaged, clean, read_json, read_text
+from cl_bench.files.untrusted import (
+    Damaged,
+    clean,
+    from_table_cell,
+    read_json,
+    read_text,
+    table_cell,
+)
 from cl_bench.results.forgotten import FILE as FORGOTTEN
 from cl_bench.results.forgotten import read_forgotten
 
@@ -158,7 +165,8 @@ class RunRecord:
         diagnostics: dict[str, Any],
     ) -> None:
         """The results that change when a task is forgotten."""
-        write_atomic(self.directory / "accuracy.csv", _csv(task_names, matrix.tolist()))
+        names = [table_cell(name) for name in task_names]
+        write_atomic(self.directory / "accuracy.csv", _csv(names, matrix.tolist()))
         write_json(self.directory / "metrics.json", metrics)
         write_json(self.directory / "diagnostics.json", diagnostics)
 
@@ -176,7 +184,7 @@ def read_accuracy(directory: Path) -> tuple[list[str], np.ndarray]:
         raise Damaged(f"accuracy.csv: shape {matrix.shape} for {tasks} tasks")
     if not ((matrix >= 0) & (matrix <= 1)).all():
         raise Damaged("accuracy.csv: values that are no accuracies")
-    return names, matrix
+    return [from_table_cell(name) for name in names], matrix
 
 
 def read_results(directory: Path) -> tuple[list[str], np.ndarray, dict[str, Any]]:

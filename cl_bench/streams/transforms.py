@@ -13,8 +13,13 @@ from cl_bench.streams.split import Split
 
 
 def to_unit(pixels: Tensor) -> Tensor:
-    """uint8 grey levels as float32 in [0, 1]: divided by 255. Other data, float32, as it is."""
-    return pixels.to(torch.float32).div_(255) if pixels.dtype == torch.uint8 else pixels
+    """uint8 grey levels in [0, 1]: divided by 255. Other data, float32, as it is.
+
+    Grey levels get torch's default type, as parameters do: float32, unless a test asks for float64.
+    """
+    if pixels.dtype != torch.uint8:
+        return pixels
+    return pixels.to(torch.get_default_dtype()).div_(255)
 
 
 class Plain:

@@ -20,7 +20,7 @@ SCRIPT = Path(__file__).parent / "slurm.sh"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sinfo")
 LONG = (
     "-m", "method=gem", "seed=0,1", DIGITS, "dataset.tasks=3", "dataset.samples_per_task=null",
-    "dataset.epochs=10", "memory.size=60", "model.hidden=[40]", "plots=false", "device.threads=1",
+    "memory.size=60", "model.hidden=[40]", "plots=false", "device.threads=1",
     "-q",
 )  # fmt: skip
 
@@ -78,20 +78,36 @@ def learning(outputs: Path) -> bool:
     return len(logs) == 2 and all("task 1/3 learned" in log for log in logs)
 
 
+@pytest.mark.timeout(1800)
 def test_jobs_that_lose_their_machine_are_queued_again_and_go_on(slurm, tmp_path):
-    whole = start(tmp_path / "whole")
-    assert whole.wait(300) == 0, (tmp_path / "whole" / "said").read_text()
-    sweep = start(tmp_path / "sweep", "hydra/launcher=submitit_slurm")
-    outputs, deadline = tmp_path / "sweep" / "outputs", time.monotonic() + 300
+    """On a fast machine a run can be over before it is told: then it is a longer one's turn."""
+    for epochs in (50, 200, 800):
+        folder = tmp_path / f"{epochs}"
+        folder.mkdir()
+        if lose_the_machine(folder, f"dataset.epochs={epochs}"):
+            return
+    pytest.fail("every run was over before its machine was taken away")
+
+
+def lose_the_machine(tmp_path: Path, length: str) -> bool:
+    """False if a job had ended before it was requeued."""
+    whole = start(tmp_path / "whole", length)
+    assert whole.wait(900) == 0, (tmp_path / "whole" / "said").read_text()
+    sweep = start(tmp_path / "sweep", length, "hydra/launcher=submitit_slurm")
+    outputs, deadline = tmp_path / "sweep" / "outputs", time.monotonic() + 900
     try:
         while not learning(outputs):
             assert sweep.poll() is None, (tmp_path / "sweep" / "said").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.1)
         running = jobs("RUNNING")
+        if running.keys() != {"0", "1"}:
+            return False
         # out of time, or preempted by a Slurm that says so; and preempted without a word
-        subprocess.run(["scancel", "--signal=USR2", running["0"]], check=True)
-        subprocess.run(["scontrol", "requeue", running["1"]], check=True)
+        told = subprocess.run(["scancel", "--signal=USR2", running["0"]])
+        taken = subprocess.run(["scontrol", "requeue", running["1"]])
+        if told.returncode or taken.returncode:
+            return False
         while sweep.poll() is None:
             assert time.monotonic() < deadline, (tmp_path / "sweep" / "said").read_text()
             for job in jobs("PENDING").values():  # else they wait for two minutes
@@ -105,9 +121,13 @@ def test_jobs_that_lose_their_machine_are_queued_again_and_go_on(slurm, tmp_path
     assert sweep.returncode == 0, (tmp_path / "sweep" / "said").read_text()
     directories = [path.parent for path in outputs.glob("*/status.json")]
     assert len(directories) == 2
+    facts = [json.loads((directory / "environment.json").read_text()) for directory in directories]
+    if min(fact["sessions"] for fact in facts) == 1:
+        return False
     for directory in directories:
         assert json.loads((directory / "environment.json").read_text())["sessions"] == 2
         assert "continued after" in (directory / "run.log").read_text()
         for name in ("accuracy.csv", "model.safetensors", "diagnostics.json"):
             other = tmp_path / "whole" / "outputs" / directory.name / name
             assert (directory / name).read_bytes() == other.read_bytes(), name
+    return True

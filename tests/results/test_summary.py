@@ -41,6 +41,10 @@ def test_a_finished_run_is_shown_or_its_damage_told(inline, tmp_path):
     assert code == 0, error
     run = tmp_path / out.splitlines()[-1]
     (run / "config.yaml").write_text("recipe: [")
+    code, again, error = inline(*command)
+    assert code == 1  # whose results they are is not known
+    assert "does not say what its results are of (config.yaml: " in error
+    command = (*command, "stale=keep")
     code, again, _ = inline(*command)
     assert (code, again) == (0, out)
     for name, content in (("metrics.json", "[]"), ("accuracy.csv", "a\n2\n2\n")):

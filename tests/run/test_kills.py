@@ -34,7 +34,7 @@ def finish(arguments: list[str], cwd: Path) -> Path:
 
 
 def kill_at_random(
-    arguments: list[str], cwd: Path, directory: Path, number: int, longest: float
+    arguments: list[str], cwd: Path, directory: Path, number: int, wait: float
 ) -> bool:
     """Start the run and send the signal while it learns; False if it came too late."""
     child = killed_child.start(arguments, cwd)
@@ -43,7 +43,7 @@ def kill_at_random(
         assert child.is_alive(), (cwd / "said").read_text()
         assert time.monotonic() < deadline
         time.sleep(0.002)
-    time.sleep(random.uniform(0, longest))
+    time.sleep(wait)
     if status(directory)["state"] != "running":
         child.join(120)
         return False
@@ -66,14 +66,17 @@ def survive(method: str, kills: int, tmp_path: Path) -> None:
     whole = finish(arguments, tmp_path / "whole")
     seconds = json.loads((whole / "metrics.json").read_text())["seconds_train"]
     numbers = [SIGNALS[i % len(SIGNALS)] for i in range(kills)]
-    random.shuffle(numbers)
+    draw = random.Random(f"{method} {kills}")  # the moments differ with the machine, not these
+    draw.shuffle(numbers)
     attempt, longest = 0, 0.5 * seconds / kills
     while numbers:
         attempt += 1
         cwd = tmp_path / f"killed{attempt}"
         cwd.mkdir()
         directory = cwd / whole.relative_to(tmp_path / "whole")
-        while numbers and kill_at_random(arguments, cwd, directory, numbers[-1], longest):
+        while numbers and kill_at_random(
+            arguments, cwd, directory, numbers[-1], draw.uniform(0, longest)
+        ):
             numbers.pop()
         longest /= 2  # on a busy machine the run may have been over too soon
         if status(directory)["state"] != "finished":

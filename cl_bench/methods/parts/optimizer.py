@@ -107,7 +107,8 @@ class Optimizer(Stateful):
     def metric(self, place: int) -> Tensor:
         """Adam's √v̂ + eps of the latest step, by which it divided: like the vector in ``place``."""
         state = self._optimizer.state[self._places[place]]
-        bias = 1 - self.settings.betas[1] ** state["step"]
+        # the count is kept in float32, in which the difference from 1 would have four digits
+        bias = 1 - self.settings.betas[1] ** state["step"].item()
         return (state["exp_avg_sq"] / bias).sqrt_().add_(self.settings.eps)
 
     @property
