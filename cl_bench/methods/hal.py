@@ -81,11 +81,11 @@ class HAL(Method):
         for _ in range(self.settings.anchor_steps):
             e.requires_grad_()
             self.net.theta.copy_(finetuned)
-            (kept,) = torch.autograd.grad(self.loss_of(e, labels, task), e)
+            kept = self.net.input_gradient(self.loss_of(e, labels, task), e)
             self.net.theta.copy_(theta)  # only now: a backward pass looks at the weights too
             far = (self.net.features(e) - self.phi).square().mean(1).sum()
             loss = self.loss_of(e, labels, task) + self.settings.gamma * far
-            (forgotten,) = torch.autograd.grad(loss, e)
+            forgotten = self.net.input_gradient(loss, e)
             e = e.detach() - self.settings.lr * (forgotten - kept)
         self.net.theta.copy_(theta)
         self.anchors = e if self.anchors is None else torch.cat([self.anchors, e])

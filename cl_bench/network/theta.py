@@ -136,6 +136,13 @@ class Network:
         self.passes.backward += self._recorded
         self._recorded = 0
 
+    def input_gradient(self, loss: Tensor, x: Tensor) -> Tensor:
+        """dloss/dx for inputs x that went forward and require it; ``grad`` is left alone."""
+        (g,) = torch.autograd.grad(loss, x)
+        self.passes.backward += self._recorded
+        self._recorded = 0
+        return g
+
     def group_gradients(
         self, x: Tensor, counts: list[int], sample_loss: SampleLoss, out: Tensor
     ) -> Tensor:
