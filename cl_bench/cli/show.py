@@ -79,9 +79,14 @@ def _inputs(stream: Stream, task: Task) -> Iterator[Tensor]:
 
 
 def _picture(x: Tensor) -> Image.Image:
-    """One sample (H, W) or (C, H, W) in [0, 1], enlarged by a whole factor."""
+    """One sample (H, W) or (C, H, W), enlarged by a whole factor.
+
+    What is not in [0, 1], as normalised inputs are, is shown from its least to its greatest value.
+    """
     from PIL import Image
 
+    if x.min() < 0 or x.max() > 1:
+        x = (x - x.min()) / (x.max() - x.min()).clamp(min=1e-12)
     levels = (x * 255).round().byte().cpu()
     if levels.dim() == 3:
         levels = levels.permute(1, 2, 0) if len(levels) == 3 else levels[0]

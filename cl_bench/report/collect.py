@@ -151,7 +151,9 @@ def newest_of_each(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
             continue
         if run.problem is not None and run.key in done:
             continue
-        key = (run.key, run.code if run.problem is None else None)
+        data = run.environment.get("dataset") if run.problem is None else None
+        content = data.get("sha256") if isinstance(data, dict) else None
+        key = (run.key, run.code if run.problem is None else None, str(content))
         if (other := kept.get(key)) is not None and run.problem is None:
             same = np.array_equal(other.matrix, run.matrix)
             notes.append(

@@ -97,6 +97,8 @@ def lose_the_machine(tmp_path: Path, length: str) -> bool:
     outputs, deadline = tmp_path / "sweep" / "outputs", time.monotonic() + 900
     try:
         while not learning(outputs):
+            if sweep.poll() == 0:
+                return False
             assert sweep.poll() is None, (tmp_path / "sweep" / "said").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.1)
