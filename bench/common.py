@@ -15,10 +15,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 def compose(*overrides: str):
     """The checked config of a command line."""
-    from cl_bench.config.compose import compose as composed
-    from cl_bench.run import job
+    from cl_bench.config.compose import config_of
 
-    return job.checked(composed(overrides))
+    return config_of(overrides)
 
 
 def median_seconds(work: Callable[[], object], repeats: int = 9) -> float:

@@ -17,10 +17,9 @@ from itertools import islice
 import torch
 
 from cl_bench.config.choices import choices
-from cl_bench.config.compose import compose
+from cl_bench.config.compose import config_of
 from cl_bench.errors import UsageError
 from cl_bench.run.build import Run, prepare
-from cl_bench.run.job import checked
 
 WARM, TIMED = 5, 30  # batches per task
 SHOWN = (1, 2, 5, 10, 20)  # tasks
@@ -28,7 +27,7 @@ DEFAULTS = ("dataset=mnist_permutations", "device=cpu", "device.threads=1")
 
 
 def prepared(method: str, overrides: list[str]) -> Run:
-    return prepare(checked(compose([*DEFAULTS, f"method={method}", *overrides])))
+    return prepare(config_of([*DEFAULTS, f"method={method}", *overrides]))
 
 
 def step_times(run: Run) -> list[float]:

@@ -1,10 +1,6 @@
 """A prepared run on a few digits, for the tests of methods."""
 
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
-
-from cl_bench.config.choices import conf_dir
-from cl_bench.config.schema import check_run
+from cl_bench.config.compose import config_of
 from cl_bench.run import learn
 from cl_bench.run.build import Run, prepare
 
@@ -20,9 +16,7 @@ SMALL = (
 
 def small_run(*overrides: str) -> Run:
     """The run that the command line ``overrides`` would start, with small defaults."""
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        composed = compose("config", [*SMALL, *overrides])
-    return prepare(check_run(OmegaConf.to_container(composed, resolve=True)))
+    return prepare(config_of([*SMALL, *overrides]))
 
 
 def learn_tasks(run: Run, count: int) -> None:

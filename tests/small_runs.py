@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
-
 from cl_bench.config.choices import conf_dir, implementation
 from cl_bench.config.registry import declared
-from cl_bench.config.schema import RunConfig, check_run
 
 METHODS = sorted(path.stem for path in (conf_dir() / "method").glob("*.yaml"))
 SMALL = (
@@ -33,10 +29,3 @@ def small(method: str, *more: str) -> list[str]:
     if method == "mer":
         memory += ["method.replay=4", "method.batches=2"]
     return [f"method={method}", *SMALL, *stream, *memory, *more]
-
-
-def config_of(arguments: list[str]) -> RunConfig:
-    """The checked config that a command line composes."""
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        composed = compose("config", arguments)
-    return check_run(OmegaConf.to_container(composed, resolve=True))

@@ -13,10 +13,9 @@ from conftest import DIGITS, ROOT, environment
 
 from cl_bench.cli.help import TEXT
 from cl_bench.config.choices import GROUPS
-from cl_bench.config.compose import compose
-from cl_bench.config.overrides import in_order
+from cl_bench.config.compose import config_of
+from cl_bench.config.overrides import read_line
 from cl_bench.errors import UsageError
-from cl_bench.run.job import checked
 from cl_bench.sweep.plan import combinations
 
 
@@ -86,14 +85,11 @@ def understood(words):
         command = importlib.import_module(f"cl_bench.cli.{words[0]}")
         command.parser().parse_known_args(words[1:])
     elif words[0] == "show":
-        checked(compose(words[1:]))
+        config_of(words[1:])
     elif words[0] in ("ls", "doctor"):
         assert len(words) == 1 or words[1] in (*GROUPS, "runs")
     else:
-        sweep = bool({"-m", "--multirun"} & set(words))
-        jobs = combinations(in_order([w for w in words if w not in FLAGS]), sweep)
+        line = read_line(words)
+        jobs = combinations(line.overrides, line.sweep)
         for job in (jobs[0], jobs[-1]):
-            checked(compose(job))
-
-
-FLAGS = ("-m", "--multirun", "-q", "--dry-run", "--cfg", "job", "--resolve")
+            config_of(job)

@@ -85,7 +85,7 @@ def _carry_through(run: Run, record: RunRecord, known: Forgotten) -> None:
     from cl_bench.files.state import write_state
     from cl_bench.results.record import read_accuracy
     from cl_bench.run import checkpoint
-    from cl_bench.run.execute import MODEL, describe
+    from cl_bench.run.execute import MODEL, write_summary
 
     directory = record.directory
     for number in known.tasks:
@@ -105,7 +105,7 @@ def _carry_through(run: Run, record: RunRecord, known: Forgotten) -> None:
     }  # fmt: skip
     record.write_numbers([names[i] for i in left], matrix, values, run.method.diagnostics())
     (directory / "accuracy.png").unlink(missing_ok=True)
-    describe(directory, run.cfg)
+    write_summary(directory, run.cfg)
     known.completed().write(directory)
 
 

@@ -6,7 +6,7 @@ from cl_bench.config.choices import GROUPS, choices, implementation
 from cl_bench.errors import UsageError
 
 
-def print_listing(arguments: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Print the groups named, or all."""
     if arguments[:1] == ["runs"]:
         from cl_bench.cli.ls_runs import print_runs

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cl_bench.cli.start import start
 from cl_bench.config.recipe import TITLES, Named, read_recipes
 from cl_bench.errors import UsageError
 from cl_bench.reproduce.runs import Wanted, check_free, sweeps, wanted
@@ -38,8 +39,7 @@ def parser():
     return found
 
 
-def main(arguments: list[str], run: Callable[[list[str]], int]) -> int:
-    """``run`` carries out a command line of cl-bench and gives its exit code."""
+def main(arguments: list[str]) -> int:
     options = parser().parse_intermixed_args(arguments)
     overrides = [word for word in options.words if "=" in word]
     check_free(overrides)
@@ -52,13 +52,13 @@ def main(arguments: list[str], run: Callable[[list[str]], int]) -> int:
     if options.check is not None:
         from cl_bench.reproduce.check import check
 
-        return check(recipes, options.check, overrides, run)
+        return check(recipes, options.check, overrides, start)
     everything = wanted(recipes, overrides)
     runs = [run for run in everything if options.seeds is None or run.seed < options.seeds]
     code = 0
     if not options.table:
         for words in sweeps(_to_do(runs, options.all, overrides), overrides):
-            code = max(code, run(words))
+            code = max(code, start(words))
     from cl_bench.reproduce.records import read_run, write_record
     from cl_bench.reproduce.site import write_pages
     from cl_bench.reproduce.terminal import print_tables

@@ -26,13 +26,12 @@ NAMED = 8  # classes of a task that are counted one by one
 
 def main(arguments: list[str]) -> None:
     """Compose the dataset of ``arguments`` as a run would, print it and write its picture."""
-    from cl_bench.config.compose import compose
+    from cl_bench.config.compose import config_of
     from cl_bench.run.build import build_stream, pick_device
-    from cl_bench.run.job import checked
 
     if flags := [argument for argument in arguments if "=" not in argument[1:]]:
         raise UsageError(f"show {flags[0]}: takes GROUP=CHOICE and KEY=VALUE only")
-    cfg = checked(compose(arguments))
+    cfg = config_of(arguments)
     stream = build_stream(cfg, pick_device(cfg))
     if not cfg.quiet:
         _print_tasks(stream)

@@ -21,6 +21,11 @@ def conf_dir() -> Path:
     return inside if inside.is_dir() else package.parent / "conf"
 
 
+def groups() -> set[str]:
+    """The groups that a run makes choices of, recipes and tuned settings among them."""
+    return {path.name for path in conf_dir().iterdir() if path.is_dir()} - {"hydra", "common"}
+
+
 def choices(group: str) -> dict[str, list[str]]:
     """Choice -> the parts of its comment: what it is, source, and what it needs to be installed."""
     found = {}

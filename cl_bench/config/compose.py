@@ -1,18 +1,36 @@
-"""From arguments to the composed config, or to one sentence about a mistake in them."""
+"""From arguments to the typed config, or to one sentence about a mistake in them.
+
+The one place that calls Hydra: :func:`config_of` for everything that needs the config of a command
+line, :func:`by_hydra` for a sweep and for what Hydra's own flags show.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import sys
 import warnings
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from cl_bench.config.choices import choices, conf_dir
+from cl_bench.config.choices import choices, conf_dir, groups
+from cl_bench.config.overrides import check_overrides
 from cl_bench.errors import UsageError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+    from cl_bench.config.schema import RunConfig
+
+# the values in which a user's environment may show: the resolved config is kept with the results
+MAY_READ_ENVIRONMENT = ("outputs", "dataset.path")
+
+
+def config_of(arguments: Sequence[str]) -> RunConfig:
+    """The typed config that the overrides ``arguments`` compose."""
+    return checked(compose(arguments))
 
 
 def compose(arguments: Sequence[str]) -> DictConfig:
@@ -20,6 +38,7 @@ def compose(arguments: Sequence[str]) -> DictConfig:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    check_overrides(arguments)
     try:
         return _compose(arguments)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
@@ -36,14 +55,59 @@ def _compose(arguments: Sequence[str]) -> DictConfig:
         return compose("config", list(arguments))
 
 
+def by_hydra(arguments: Sequence[str], job: Callable[[DictConfig], Any]) -> None:
+    """Hydra's own way with a command line: it composes, and calls ``job`` with each config.
+
+    Its errors are raised as they are: whether jobs have begun makes a difference to the caller.
+    """
+    import hydra
+
+    hush_hydra()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing and exiting
+    sys.argv = [sys.argv[0], *arguments]
+    hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(job)()
+
+
+def checked(composed: DictConfig) -> RunConfig:
+    """What was composed, resolved without the environment's values and with all types right."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    from cl_bench.config.schema import check_run
+
+    try:
+        allowed = {key: OmegaConf.select(composed, key) for key in MAY_READ_ENVIRONMENT}
+        for key, value in allowed.items():
+            OmegaConf.update(composed, key, value)
+        with _closed_environment():
+            values: Any = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise UsageError(explain(error, ())) from None
+    return check_run(values)
+
+
+@contextmanager
+def _closed_environment() -> Iterator[None]:
+    """Within the block ``${oc.env:...}`` is refused."""
+    from omegaconf import OmegaConf
+    from omegaconf.resolvers import oc
+
+    def refuse(*arguments: Any) -> str:
+        raise ValueError(
+            f"${{oc.env:...}} may be used in {' and '.join(MAY_READ_ENVIRONMENT)} only, because "
+            "the resolved config is kept with the results"
+        )
+
+    OmegaConf.register_new_resolver("oc.env", refuse, replace=True)
+    try:
+        yield
+    finally:
+        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
+
+
 def hush_hydra() -> None:
     """Our YAML of a launcher has its plugin's name on purpose; Hydra warns of that each time."""
     warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore")
-
-
-def groups() -> set[str]:
-    """The groups that a run makes choices of."""
-    return {path.name for path in conf_dir().iterdir() if path.is_dir()} - {"hydra", "common"}
 
 
 def explain(error: Exception, arguments: Sequence[str]) -> str:

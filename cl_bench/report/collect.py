@@ -30,7 +30,7 @@ LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass
-class Run:
+class RecordedRun:
     """One run directory. ``settings`` is flat (``method.lr``), without the run's own ``seed``;
     ``forgotten`` among them names the tasks that the run has forgotten since, if any.
 
@@ -64,15 +64,15 @@ class Run:
         return (self.seed, *sorted((key, repr(value)) for key, value in self.settings.items()))
 
 
-def collect(places: Iterable[Path]) -> list[Run]:
+def collect(places: Iterable[Path]) -> list[RecordedRun]:
     """All runs at or below ``places``; a damaged one is kept with its problem."""
     return [read_run(directory) for directory in run_directories(places)]
 
 
-def read_run(directory: Path) -> Run:
+def read_run(directory: Path) -> RecordedRun:
     """One run directory, whatever is left of it."""
     state, message, time = read_status(directory)
-    run = Run(directory, state, None, time)
+    run = RecordedRun(directory, state, None, time)
     problems = []
     try:
         _read_config(run)
@@ -95,7 +95,7 @@ _EXPLAINED = {
 }
 
 
-def _read_config(run: Run) -> None:
+def _read_config(run: RecordedRun) -> None:
     config = read_yaml(run.directory / "config.yaml")
     for section in IDENTITY:
         values = config.get(section)
@@ -116,7 +116,7 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, bool | int | float) else clean(value)
 
 
-def _read_results(run: Run) -> None:
+def _read_results(run: RecordedRun) -> None:
     gone = read_forgotten(run.directory)
     if not gone.complete:
         raise Damaged(gone.sentence(run.directory))
@@ -136,13 +136,13 @@ def _read_results(run: Run) -> None:
         run.settings[FORGOTTEN] = ", ".join(gone.tasks.values())
 
 
-def newest_of_each(runs: Iterable[Run]) -> tuple[list[Run], list[str]]:
+def newest_of_each(runs: Iterable[RecordedRun]) -> tuple[list[RecordedRun], list[str]]:
     """One run per seed and settings, finished ones and the latest first; notes on the others.
 
     The same run on two machines must not count as two observations. Runs of different code are
     kept apart; an unfinished one is dropped once the same run has finished elsewhere.
     """
-    kept: dict[Any, Run] = {}
+    kept: dict[Any, RecordedRun] = {}
     notes = []
     done = {run.key for run in runs if run.problem is None}
     for run in sorted(runs, key=lambda run: (run.problem is None, run.time or LONG_AGO)):

@@ -10,7 +10,7 @@ from typing import Any
 from cl_bench.config.compose import compose
 from cl_bench.errors import UsageError
 from cl_bench.files.untrusted import Damaged, clean, read_yaml
-from cl_bench.report.collect import IDENTITY, Run
+from cl_bench.report.collect import IDENTITY, RecordedRun
 
 # the sections that are chosen by name and follow from the method and the dataset otherwise
 FOLLOWING = ("model", "memory")
@@ -23,7 +23,7 @@ class Commands:
         self._composed: dict[tuple[str, ...], dict[str, dict[str, Any]] | None] = {}
         self._words: dict[Any, list[str] | None] = {}
 
-    def of(self, runs: Sequence[Run]) -> str:
+    def of(self, runs: Sequence[RecordedRun]) -> str:
         """The command of ``runs`` that differ in their seed alone; empty if there is none, as for
         a method that is not known here."""
         words = self._choices(runs[0])
@@ -37,12 +37,12 @@ class Commands:
         chosen = span if whole else ",".join(map(str, seeds))
         return shlex.join(["cl-bench", "-m", *words, f"seed={chosen}"])
 
-    def _choices(self, run: Run) -> list[str] | None:
+    def _choices(self, run: RecordedRun) -> list[str] | None:
         if run.directory not in self._words:
             self._words[run.directory] = self._told(run)
         return self._words[run.directory]
 
-    def _told(self, run: Run) -> list[str] | None:
+    def _told(self, run: RecordedRun) -> list[str] | None:
         try:
             config = read_yaml(run.directory / "config.yaml")
         except Damaged:

@@ -7,17 +7,17 @@ from statistics import fmean
 from typing import Any
 
 from cl_bench.errors import UsageError
-from cl_bench.report.collect import Run
+from cl_bench.report.collect import RecordedRun
 from cl_bench.report.grouping import PROVENANCE, Group, Grouping, resolve, setting
 from cl_bench.report.statistics import Difference, Interval, paired
 
-Runs = list[Run]  # of one seed and stream: several where ``--by`` averages over settings
+Runs = list[RecordedRun]  # of one seed and stream: several where ``--by`` averages over settings
 
 
 class Baseline:
     """``method=single`` or several of them, ``method=gem,memory.size=200``."""
 
-    def __init__(self, words: str, runs: Sequence[Run]) -> None:
+    def __init__(self, words: str, runs: Sequence[RecordedRun]) -> None:
         self.words = words
         self.wanted: dict[str, str] = {}
         for word in words.split(","):
@@ -28,7 +28,7 @@ class Baseline:
         if not any(map(self.chooses, runs)):
             raise UsageError(f"--baseline {words}: no finished run has these settings")
 
-    def chooses(self, run: Run) -> bool:
+    def chooses(self, run: RecordedRun) -> bool:
         return all(setting(run, key) == value for key, value in self.wanted.items())
 
     def covers(self, key: str) -> bool:
@@ -130,7 +130,7 @@ def _by_occasion(member: Group) -> dict[tuple[Any, ...], Runs]:
     return found
 
 
-def _occasion(run: Run) -> tuple[Any, ...]:
+def _occasion(run: RecordedRun) -> tuple[Any, ...]:
     return run.seed, run.settings.get("dataset.seed"), run.environment.get("stream_sha256")
 
 

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cl_bench.report.collect import Run
+from cl_bench.report.collect import RecordedRun
 from cl_bench.report.grouping import Group, setting, split, telling_apart, varying
 
 MOST = 2000  # combinations that are looked at: a larger product is no grid that anybody swept
@@ -22,7 +22,7 @@ class LeftOut:
     directory: str
 
 
-def left_out(runs: Sequence[Run]) -> list[LeftOut]:
+def left_out(runs: Sequence[RecordedRun]) -> list[LeftOut]:
     """Every run that is not in a table, and the combinations of settings that have no run."""
     known = [run for run in runs if run.seed is not None]
     keys = varying(known)
@@ -45,7 +45,7 @@ def left_out(runs: Sequence[Run]) -> list[LeftOut]:
     return found
 
 
-def _missing(runs: Sequence[Run], seeds: Sequence[int]) -> list[LeftOut]:
+def _missing(runs: Sequence[RecordedRun], seeds: Sequence[int]) -> list[LeftOut]:
     """Cells without a run within one method: a method may have settings that others lack."""
     groups = split(runs, varying(runs))
     labels = telling_apart(groups, varying(runs))

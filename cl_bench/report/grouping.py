@@ -8,7 +8,7 @@ from typing import Any
 
 from cl_bench.config.schema import similar
 from cl_bench.errors import UsageError
-from cl_bench.report.collect import FORGOTTEN, Run
+from cl_bench.report.collect import FORGOTTEN, RecordedRun
 
 NONE = "–"
 # told first when rows are labelled; what they do not tell apart comes after, by name
@@ -27,7 +27,7 @@ class Group:
     """Runs that differ in their seed alone; ``settings`` (text) are those that vary somewhere."""
 
     settings: dict[str, str]
-    runs: list[Run]
+    runs: list[RecordedRun]
 
     def label(self, keys: Sequence[str]) -> tuple[str, ...]:
         return tuple(self.settings.get(key, NONE) for key in keys)
@@ -49,7 +49,7 @@ def text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def setting(run: Run, key: str) -> str:
+def setting(run: RecordedRun, key: str) -> str:
     if key == "code":
         return run.code
     if key == "data":
@@ -58,7 +58,7 @@ def setting(run: Run, key: str) -> str:
     return text(run.seed if key == "seed" else run.settings.get(key))
 
 
-def varying(runs: Sequence[Run]) -> list[str]:
+def varying(runs: Sequence[RecordedRun]) -> list[str]:
     """Settings that are not the same in all ``runs``, seeds left out.
 
     ``dataset.seed`` is left out as long as it follows ``seed``, which is its default.
@@ -69,7 +69,7 @@ def varying(runs: Sequence[Run]) -> list[str]:
     return [key for key in keys if len({setting(run, key) for run in runs}) > 1]
 
 
-def group(runs: Sequence[Run], by: Sequence[str] = ()) -> Grouping:
+def group(runs: Sequence[RecordedRun], by: Sequence[str] = ()) -> Grouping:
     """``runs`` (all readable) in groups of equal settings, or of equal ``by`` alone."""
     vary = varying(runs)
     notes: list[str] = []
@@ -93,7 +93,7 @@ def group(runs: Sequence[Run], by: Sequence[str] = ()) -> Grouping:
     return Grouping(telling_apart(groups, keys), groups, notes)
 
 
-def split(runs: Iterable[Run], keys: Sequence[str]) -> list[Group]:
+def split(runs: Iterable[RecordedRun], keys: Sequence[str]) -> list[Group]:
     """Groups of equal ``keys``, sorted by them."""
     found: dict[tuple[str, ...], Group] = {}
     for run in runs:
@@ -126,7 +126,7 @@ def of_stream(key: str) -> bool:
     return key == FORGOTTEN or (key.startswith("dataset.") and key != "dataset.batch_size")
 
 
-def resolve(key: str, runs: Sequence[Run]) -> str:
+def resolve(key: str, runs: Sequence[RecordedRun]) -> str:
     """A setting's full name: ``method`` stands for ``method.name``."""
     known = {"seed", *PROVENANCE, *(key for run in runs for key in run.settings)}
     for name in (key, f"{key}.name"):
@@ -186,6 +186,6 @@ def environment_notes(groups: Sequence[Group]) -> list[str]:
     return notes
 
 
-def _torch(run: Run) -> str:
+def _torch(run: RecordedRun) -> str:
     packages = run.environment.get("packages")
     return text(packages.get("torch") if isinstance(packages, dict) else None)

@@ -17,7 +17,7 @@ from cl_bench.drawing import style
 from cl_bench.drawing.plots import bar_figure, page_matrix
 from cl_bench.files.untrusted import clean
 from cl_bench.report import charts
-from cl_bench.report.collect import Run
+from cl_bench.report.collect import RecordedRun
 from cl_bench.report.commands import Commands
 from cl_bench.report.grouping import Group, setting, split, telling_apart, text, varying
 from cl_bench.report.sections import Cell, Section, all_sections, decimal, heading
@@ -175,7 +175,7 @@ def _every_run(report: Report, place: Path, commands: Commands) -> dict[str, Any
     }  # fmt: skip
 
 
-def _run(run: Run, place: Path, commands: Commands) -> dict[str, Any]:
+def _run(run: RecordedRun, place: Path, commands: Commands) -> dict[str, Any]:
     # "./" and the quoting keep a directory's name from being read as another kind of address
     path = os.path.relpath(run.directory, place)
     damaged = run.problem is not None and run.state == "finished"
@@ -200,14 +200,14 @@ def _differing(report: Report) -> Section:
 
 
 def _environments(report: Report) -> Section:
-    def describe(run: Run) -> tuple[str, ...]:
+    def machine(run: RecordedRun) -> tuple[str, ...]:
         facts = run.environment
         packages = facts.get("packages")
         torch = packages.get("torch") if isinstance(packages, dict) else None
         values = [facts.get(key) for key in ("python", "device", "threads", "cpu", "platform")]
         return (run.code, *(clean(text(value)) for value in (torch, *values)))
 
-    kinds = Counter(describe(r) for member in report.grouping.groups for r in member.runs)
+    kinds = Counter(machine(r) for member in report.grouping.groups for r in member.runs)
     head = ["code", "PyTorch", "Python", "device", "threads", "CPU", "platform", "runs"]
     rows = [[*map(Cell, kind), Cell(str(count))] for kind, count in kinds.items()]
     return Section("", head, rows, len(head) - 1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cl_bench.report.collect import Run
+from cl_bench.report.collect import RecordedRun
 from cl_bench.report.grouping import ORDER_KEYS, Group, split
 
 
@@ -58,7 +58,7 @@ def robustness(groups: Sequence[Group], keys: Sequence[str]) -> list[OrderRobust
     return found
 
 
-def _final(runs: Sequence[Run], seeds: set[int]) -> dict[str, float]:
+def _final(runs: Sequence[RecordedRun], seeds: set[int]) -> dict[str, float]:
     """Task -> final accuracy, the mean over ``seeds``."""
     chosen = [run for run in runs if run.seed in seeds]
     common = set.intersection(*(set(run.names) for run in chosen))

@@ -11,7 +11,7 @@ import pandas as pd
 
 from cl_bench.errors import RunError
 from cl_bench.files.untrusted import clean
-from cl_bench.report.collect import Run, collect, newest_of_each
+from cl_bench.report.collect import RecordedRun, collect, newest_of_each
 from cl_bench.report.compare import Baseline, compare
 from cl_bench.report.gaps import LeftOut, left_out
 from cl_bench.report.grouping import (
@@ -75,7 +75,7 @@ class Report:
     common: dict[str, str]
     notes: list[str]
     interval: Interval
-    runs: list[Run]
+    runs: list[RecordedRun]
 
     @property
     def labels(self) -> list[str]:

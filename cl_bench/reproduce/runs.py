@@ -58,8 +58,7 @@ def wanted(
     """Every run of the recipes, ``seeds`` of each where that is less than the recipe's own."""
     from omegaconf import OmegaConf
 
-    from cl_bench.config.compose import compose
-    from cl_bench.run.job import checked
+    from cl_bench.config.compose import checked, compose
 
     settings = [word for word in overrides if not word.startswith("hydra")]
     found = []

@@ -18,7 +18,7 @@ import cl_bench
 PACKAGES = ("torch", "numpy", "quadprog", "hydra-core", "omegaconf", "pandas")
 
 
-def describe(device: str, threads: int) -> dict[str, Any]:
+def surroundings(device: str, threads: int) -> dict[str, Any]:
     """Versions, machine, code state and threads, as plain JSON values."""
     return {
         "cl_bench": cl_bench.__version__,

@@ -40,21 +40,7 @@ def execute(cfg: RunConfig, directory: Path, show_bar: bool, sweep: str | None =
     """
     began = time.perf_counter()
     record = RunRecord(directory, sweep)
-    try:
-        with interrupts_kept():
-            run = prepare(cfg)
-    except (UsageError, RunError, OSError) as error:
-        if sweep is not None:
-            with record.writing():
-                if not record.finished:
-                    record.start(cfg.model_dump(mode="json"))
-                    record.mark("failed", str(error))
-        raise
-    except Exception:  # a defect, or sizes for which there is no memory: as while it learns
-        with record.writing(), _log_file(directory / "run.log", "a"), _failures_told(record):
-            if not record.finished:
-                record.start(cfg.model_dump(mode="json"))
-            raise
+    run = _prepared(cfg, record)
     with record.writing():
         if record.finished and not cfg.force:  # by another process, since this one began
             log.warning("%s", record.finished_already())
@@ -62,7 +48,27 @@ def execute(cfg: RunConfig, directory: Path, show_bar: bool, sweep: str | None =
         with _log_file(directory / "run.log", "w" if cfg.force else "a"), _failures_told(record):
             record.start(cfg.model_dump(mode="json"))
             log.info("%s on %s", directory.name, run.device)
-            _run(run, record, began, show_bar)
+            _learn_and_record(run, record, began, show_bar)
+
+
+def _prepared(cfg: RunConfig, record: RunRecord) -> Run:
+    """The run, built; the directory tells why if it cannot be, and it is a part of a sweep."""
+    try:
+        with interrupts_kept():
+            return prepare(cfg)
+    except (UsageError, RunError, OSError) as error:
+        if record.sweep is not None:
+            with record.writing():
+                if not record.finished:
+                    record.start(cfg.model_dump(mode="json"))
+                    record.mark("failed", str(error))
+        raise
+    except Exception:  # a defect, or sizes for which there is no memory: as while it learns
+        log_path = record.directory / "run.log"
+        with record.writing(), _log_file(log_path, "a"), _failures_told(record):
+            if not record.finished:
+                record.start(cfg.model_dump(mode="json"))
+            raise
 
 
 @contextmanager
@@ -108,32 +114,43 @@ def _tracked(run: Run, directory: Path) -> Iterator[None]:
         raise
 
 
-def _run(run: Run, record: RunRecord, began: float, show_bar: bool) -> None:
-    checkpoint = Checkpoint(
-        record.directory,
-        run.cfg.checkpoint,
-        stamp(run.cfg.identity(), run.stream.data.sha256),
-        {"device": run.device.type, "threads": torch.get_num_threads()},
-    )
-    if run.cfg.force:
-        checkpoint.remove()
+def _learn_and_record(run: Run, record: RunRecord, began: float, show_bar: bool) -> None:
+    """From where the run's checkpoint left it, if there is one, to its results on disk."""
+    checkpoint = _checkpoint(run, record.directory)
     run, run_state = _take_up(run, checkpoint)
     run_state = run_state.continued(began, run.method.kernel)
     _tell_if_everything_fits(run)
-    batches = sum(map(run.stream.batches, run.stream.tasks))
     with _tracked(run, record.directory):
-        with Progress(len(run.stream.tasks), batches, show_bar) as progress:
-            if (learned := len(run_state.rows) - 1) > 0:
-                seconds = [
-                    row["seconds_train"] + row["seconds_eval"] for row in run_state.timings[1:]
-                ]
-                progress.resume(seconds, sum(run_state.rows[-1][:learned]) / learned)
+        with _progress(run, run_state, show_bar) as progress:
             learn(run, progress, checkpoint, run_state)
         values = _record(run, run_state, record)
     run.tracker.end("finished", values)
     log.info("finished in %.1f s: ACC %.4f", values["seconds_total"], values["acc"])
     if not run.cfg.checkpoint.keep:
         checkpoint.remove()
+
+
+def _checkpoint(run: Run, directory: Path) -> Checkpoint:
+    """The run's checkpoint; with ``force`` there is none to be continued."""
+    checkpoint = Checkpoint(
+        directory,
+        run.cfg.checkpoint,
+        stamp(run.cfg.identity(), run.stream.data.sha256),
+        {"device": run.device.type, "threads": torch.get_num_threads()},
+    )
+    if run.cfg.force:
+        checkpoint.remove()
+    return checkpoint
+
+
+def _progress(run: Run, run_state: RunState, show_bar: bool) -> Progress:
+    """What is shown of the run, from where it stands."""
+    tasks = run.stream.tasks
+    progress = Progress(len(tasks), sum(map(run.stream.batches, tasks)), show_bar)
+    if (learned := len(run_state.rows) - 1) > 0:
+        seconds = [row["seconds_train"] + row["seconds_eval"] for row in run_state.timings[1:]]
+        progress.resume(seconds, sum(run_state.rows[-1][:learned]) / learned)
+    return progress
 
 
 def _tell_if_everything_fits(run: Run) -> None:
@@ -191,17 +208,7 @@ def _check_kernel(run: Run, run_state: RunState) -> None:
 def _record(run: Run, run_state: RunState, record: RunRecord) -> dict[str, Any]:
     """Write the results of a run that has learned all its tasks; returns its metrics."""
     stream, method, matrix = run.stream, run.method, np.array(run_state.rows)
-    facts = environment.describe(_device_name(run.device), torch.get_num_threads())
-    facts["sessions"] = run_state.sessions
-    if any(run_state.kernels):
-        facts["kernels"] = run_state.kernels
-    facts["dataset"] = {
-        "name": stream.data.name,
-        "sha256": stream.data.sha256,
-        "origin": stream.data.origin,
-    }
-    facts["stream_sha256"] = stream.checksum()
-    values: dict[str, Any] = {
+    values = {
         **metrics.summarize(matrix),
         **method.metrics(),
         "parameters": method.parameters,
@@ -217,16 +224,29 @@ def _record(run: Run, run_state: RunState, record: RunRecord) -> dict[str, Any]:
     if run.device.type == "cuda":
         values["peak_gpu_bytes"] = torch.cuda.max_memory_allocated()
     names = [task.name for task in stream.tasks]
+    facts = _facts(run, run_state)
     record.write(names, matrix, values, facts, method.diagnostics(), run_state.timings)
     write_state(record.directory / MODEL, method.state_dict(), {})
-    describe(record.directory, run.cfg)
+    write_summary(record.directory, run.cfg)
     record.mark("finished")
     return values
 
 
-def describe(directory: Path, cfg: RunConfig) -> None:
-    """The summary and the pictures of a run, made from its files."""
+def _facts(run: Run, run_state: RunState) -> dict[str, Any]:
+    """What the numbers may depend on besides the configuration, for ``environment.json``."""
+    data = run.stream.data
+    kernels = {"kernels": run_state.kernels} if any(run_state.kernels) else {}
+    return {
+        **environment.surroundings(_device_name(run.device), torch.get_num_threads()),
+        "sessions": run_state.sessions,
+        **kernels,
+        "dataset": {"name": data.name, "sha256": data.sha256, "origin": data.origin},
+        "stream_sha256": run.stream.checksum(),
+    }
 
+
+def write_summary(directory: Path, cfg: RunConfig) -> None:
+    """The summary and the pictures of a run, made from its files."""
     from cl_bench.results import picture, summary
 
     summary.write_markdown(directory)

@@ -6,12 +6,11 @@ import logging
 import os
 import platform
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from cl_bench.config.compose import checked
 from cl_bench.errors import Diverged, RunError, UsageError
 from cl_bench.run.signals import interrupts_kept, terminated_like_interrupted
 
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from cl_bench.config.schema import RunConfig
 
 log = logging.getLogger("cl_bench")
-
-# the values in which a user's environment may show: the resolved config is kept with the results
-MAY_READ_ENVIRONMENT = ("outputs", "dataset.path")
 
 
 def this_process() -> tuple[str, int]:
@@ -61,7 +57,7 @@ class Outcome:
         return self.state in ("diverged", "failed")
 
 
-def carry_out(composed: DictConfig, home: Home, sweep: str | None) -> Outcome:
+def run_job(composed: DictConfig, home: Home, sweep: str | None) -> Outcome:
     """Run what was composed; every failure that has a sentence becomes an outcome.
 
     A job that a launcher started elsewhere finds itself in ``home``'s working directory.
@@ -77,7 +73,7 @@ def carry_out(composed: DictConfig, home: Home, sweep: str | None) -> Outcome:
             directory, quiet = str(path), cfg.quiet
             show_bar = sys.stderr.isatty() and not quiet and not elsewhere
             _set_up_logging(quiet, show_bar, f"{path.name}: " if elsewhere else "")
-            return _run(cfg, path, show_bar, sweep)
+            return _run_unless_finished(cfg, path, show_bar, sweep)
     except UsageError as error:
         return Outcome("failed", directory, str(error), 2, quiet)
     except RunError as error:
@@ -92,7 +88,9 @@ def os_sentence(error: OSError) -> str:
     return f"{error.filename}: {error.strerror}" if error.filename else str(error)
 
 
-def _run(cfg: RunConfig, directory: Path, show_bar: bool, sweep: str | None) -> Outcome:
+def _run_unless_finished(
+    cfg: RunConfig, directory: Path, show_bar: bool, sweep: str | None
+) -> Outcome:
     from cl_bench.results.record import Busy, RunRecord
 
     record = RunRecord(directory)
@@ -113,43 +111,6 @@ def _run(cfg: RunConfig, directory: Path, show_bar: bool, sweep: str | None) -> 
         log.info("%s is being run by another job of this sweep", directory)
         return Outcome("duplicate", str(directory), quiet=cfg.quiet)
     return Outcome("finished", str(directory), quiet=cfg.quiet)
-
-
-def checked(composed: DictConfig) -> RunConfig:
-    """What was composed, resolved without the environment's values and with all types right."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    from cl_bench.config.schema import check_run
-
-    try:
-        allowed = {key: OmegaConf.select(composed, key) for key in MAY_READ_ENVIRONMENT}
-        for key, value in allowed.items():
-            OmegaConf.update(composed, key, value)
-        with _closed_environment():
-            values: Any = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
-    except OmegaConfBaseException as error:
-        raise UsageError(str(error).strip().splitlines()[0]) from None
-    return check_run(values)
-
-
-@contextmanager
-def _closed_environment() -> Iterator[None]:
-    """Within the block ``${oc.env:...}`` is refused."""
-    from omegaconf import OmegaConf
-    from omegaconf.resolvers import oc
-
-    def refuse(*arguments: Any) -> str:
-        raise ValueError(
-            f"${{oc.env:...}} may be used in {' and '.join(MAY_READ_ENVIRONMENT)} only, because "
-            "the resolved config is kept with the results"
-        )
-
-    OmegaConf.register_new_resolver("oc.env", refuse, replace=True)
-    try:
-        yield
-    finally:
-        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
 
 
 def _set_up_logging(quiet: bool, show_bar: bool, prefix: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -105,6 +107,13 @@ def deferred() -> Iterator[Request]:
     request.pass_on()
     if request.made:
         raise KeyboardInterrupt
+
+
+def silence_stdout() -> None:
+    """Whoever read the output has gone, as head does: from now on it goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _handlers() -> dict[int, Callable]:

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from cl_bench.config.compose import hush_hydra
 from cl_bench.errors import RunError, UsageError
 from cl_bench.run.job import Outcome, this_process
+from cl_bench.run.signals import silence_stdout
 
 # launcher -> (the module that makes it known to Hydra, the extra that brings it)
 LAUNCHERS = {
@@ -144,6 +145,9 @@ def show(outcome: Outcome) -> Outcome:
 
         try:
             print_run(Path(outcome.directory), outcome.quiet)
+            sys.stdout.flush()
+        except BrokenPipeError:  # the rest of a sweep is to be run all the same
+            silence_stdout()
         except RunError as error:
             outcome = replace(outcome, state="failed", message=str(error), code=1)
     if outcome.failed:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cl_bench.config.compose import compose, explain
-from cl_bench.config.overrides import SWEEP_FLAGS
+from cl_bench.config.compose import config_of, explain
+from cl_bench.config.overrides import CommandLine
 from cl_bench.config.pairing import check_pairing
 from cl_bench.config.schema import RunConfig
 from cl_bench.errors import UsageError
@@ -17,7 +17,6 @@ from cl_bench.files.untrusted import (
     clean,
     read_status,
 )
-from cl_bench.run.job import checked
 from cl_bench.sweep.estimate import duration, estimate, finished
 
 
@@ -54,7 +53,7 @@ def combinations(overrides: Sequence[str], sweep: bool) -> list[list[str]]:
     return [list(words) for words in itertools.product(*choices)]
 
 
-def plan(arguments: Sequence[str]) -> list[Planned]:
+def plan(line: CommandLine) -> list[Planned]:
     """All runs of a command line, each once.
 
     A choice or an option that there is not is told; whether a method's, a dataset's or a model's
@@ -62,17 +61,18 @@ def plan(arguments: Sequence[str]) -> list[Planned]:
     """
     from cl_bench.sweep.outcomes import NO_RUNS, check_launcher
 
-    overrides = [word for word in arguments if word not in SWEEP_FLAGS]
-    if flags := [word for word in overrides if word.startswith("-")]:
-        raise UsageError(f"--dry-run does not go with {flags[0]}")
-    jobs = combinations(overrides, sweep=len(overrides) < len(arguments))
+    overrides = line.overrides
+    if line.showing:
+        flag = next(word for word in line.showing if word not in ("-m", "--multirun"))
+        raise UsageError(f"--dry-run does not go with {flag}; leave one of them out")
+    jobs = combinations(overrides, line.sweep)
     if not jobs:
         raise UsageError(NO_RUNS)
     check_launcher(overrides)
     configs: dict[Path, RunConfig] = {}
     for words in jobs:
         try:
-            cfg = checked(compose(words))
+            cfg = config_of(words)
             check_pairing(cfg)
         except UsageError as error:
             raise UsageError(f"{' '.join(words)}: {error}" if len(jobs) > 1 else error) from None
@@ -91,13 +91,13 @@ def _state(directory: Path) -> str:
     return read_status(directory)[0] if (directory / "status.json").is_file() else "to do"
 
 
-def print_plan(arguments: Sequence[str]) -> None:
+def print_plan(line: CommandLine) -> None:
     """The plan as a table, and its sum."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    runs = plan(arguments)
+    runs = plan(line)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("state", no_wrap=True)

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from small_runs import METHODS
 
-from cl_bench.cli.ls import print_listing
+from cl_bench.cli import ls
 from cl_bench.config import registry
 from cl_bench.config.choices import GROUPS, choices, conf_dir, implementation
 from cl_bench.config.compose import compose
@@ -25,7 +25,7 @@ def test_a_methods_line_tells_its_needs(name, capsys):
     for attribute in ("needs", "needs_with", "memory_needs"):
         assert declared("method", file, attribute) == getattr(cls, attribute)
     wanted = [*(["memory"] if cls.memory_needs else []), *cls.needs]
-    print_listing(["methods"])
+    ls.main(["methods"])
     lines = [line for line in capsys.readouterr().out.splitlines() if f"  {name} " in line]
     told = lines[0].partition("needs: ")[2].split(", ")
     assert sorted(told) == sorted(wanted or ["nothing"])

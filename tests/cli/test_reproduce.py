@@ -10,7 +10,6 @@ from cl_bench.config.choices import conf_dir
 # where the folder of groups is asked for
 MODULES = (
     "cl_bench.config.choices",
-    "cl_bench.cli.main",
     "cl_bench.config.compose",
     "cl_bench.config.recipe",
 )

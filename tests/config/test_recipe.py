@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from cl_bench.config.compose import config_of
 from cl_bench.config.recipe import check_recipe, papers, read_recipes, recipe_names
 from cl_bench.errors import UsageError
 from cl_bench.reproduce.records import read_record
@@ -44,15 +45,7 @@ def test_every_recipe_is_typed_and_composes_and_its_record_is_its_own():
 def test_a_recipe_leads_to_the_authors_settings_and_shares_runs_with_the_plain_command():
     plain, own = wanted(read_recipes([GEM]), [], seeds=2), "gem-mnist_permutations-mlp-ring5120"
     assert [run.directory.name.rpartition("-seed")[0] for run in plain] == [own, own]
-    from hydra import compose, initialize_config_dir
-    from omegaconf import OmegaConf
-
-    from cl_bench.config.choices import conf_dir
-    from cl_bench.config.schema import check_run
-
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        words = ["method=gem", "dataset=mnist_permutations", "seed=1"]
-        cfg = check_run(OmegaConf.to_container(compose("config", words), resolve=True))
+    cfg = config_of(["method=gem", "dataset=mnist_permutations", "seed=1"])
     assert plain[1].directory.name == cfg.directory_name()
 
 

@@ -1,7 +1,8 @@
 """The CIFAR-100 settings of APD's authors are what naming the method and the dataset gives."""
 
 import pytest
-from small_runs import config_of
+
+from cl_bench.config.compose import config_of
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,9 @@ from itertools import islice
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 from torch.nn.functional import cross_entropy
 
-from cl_bench.config.choices import conf_dir
-from cl_bench.config.schema import check_run
+from cl_bench.config.compose import config_of
 from cl_bench.run import build
 from cl_bench.run.build import Run
 
@@ -25,9 +22,7 @@ SMALL = ("dataset=digits_permutations", "dataset.tasks=3", "dataset.samples_per_
 
 
 def prepared(*overrides: str) -> Run:
-    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
-        cfg = compose("config", ["method=er", *SMALL, *overrides])
-    return build.prepare(check_run(OmegaConf.to_container(cfg, resolve=True)))
+    return build.prepare(config_of(["method=er", *SMALL, *overrides]))
 
 
 def learn(run: Run, index: int, start: int, stop: int) -> None:

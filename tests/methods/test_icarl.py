@@ -3,11 +3,9 @@ import copy
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 from one_method import begin, small_run
 
-from cl_bench.config.choices import conf_dir
+from cl_bench.config.compose import config_of
 from cl_bench.config.schema import check
 from cl_bench.datasets import Arrays
 from cl_bench.errors import UsageError
@@ -53,9 +51,7 @@ def blobs(count, seed):
 
 
 def blob_run(scenario="task", size=20, strength=1.0, epochs=1, seed=0):
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        composed = compose("config", ["dataset=digits_permutations", "dataset.tasks=3"])
-    values = OmegaConf.to_container(composed.dataset, resolve=True)
+    values = config_of(["dataset=digits_permutations", "dataset.tasks=3"]).dataset
     known = "test" if scenario == "task" else "train"
     values |= {"scenario": scenario, "task_identity": known}
     values |= {"samples_per_task": None, "epochs": epochs}

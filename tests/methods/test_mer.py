@@ -13,12 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
 from cl_bench import metrics
-from cl_bench.config.choices import conf_dir
-from cl_bench.config.schema import check_run
+from cl_bench.config.compose import config_of
 from cl_bench.run import build
 from cl_bench.run.build import Run
 
@@ -28,9 +25,7 @@ SMALL = ("dataset=digits_permutations", "dataset.tasks=2", "dataset.samples_per_
 
 
 def prepared(*overrides: str) -> Run:
-    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
-        cfg = compose("config", ["method=mer", *SMALL, *overrides])
-    return build.prepare(check_run(OmegaConf.to_container(cfg, resolve=True)))
+    return build.prepare(config_of(["method=mer", *SMALL, *overrides]))
 
 
 def learn(run: Run, start: int, stop: int) -> None:

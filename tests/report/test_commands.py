@@ -2,16 +2,15 @@ import shlex
 
 import yaml
 
-from cl_bench.config.compose import compose
+from cl_bench.config.compose import config_of
 from cl_bench.report.collect import read_run
 from cl_bench.report.commands import Commands
 from cl_bench.results.record import RunRecord
-from cl_bench.run.job import checked
 
 
 def recorded(tmp_path, name, *words):
     """A run that was begun by a command, and its configuration."""
-    cfg = checked(compose(words))
+    cfg = config_of(words)
     RunRecord(tmp_path / name).start(cfg.model_dump(mode="json"))
     return read_run(tmp_path / name), cfg
 
@@ -30,7 +29,7 @@ def test_a_run_is_made_again_by_its_command(tmp_path):
     ):  # fmt: skip
         run, cfg = recorded(tmp_path, f"run{number}", *words)
         command = Commands().of([run])
-        again = checked(compose(shlex.split(command)[1:]))
+        again = config_of(shlex.split(command)[1:])
         assert again.identity() == cfg.identity(), command
 
 

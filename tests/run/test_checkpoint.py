@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import torch
 from cut_runs import cut_off, interrupted, result, state
-from small_runs import config_of, small
+from small_runs import small
 
+from cl_bench.config.compose import config_of
 from cl_bench.config.schema import CheckpointSettings
 from cl_bench.files import atomic
 from cl_bench.files.state import read_state, write_state

@@ -16,8 +16,9 @@ import pytest
 import torch
 from conftest import environment
 from cut_runs import interrupted, result, state
-from small_runs import METHODS, config_of, small
+from small_runs import METHODS, small
 
+from cl_bench.config.compose import config_of
 from cl_bench.errors import RunError
 from cl_bench.files import atomic
 from cl_bench.files.state import read_state, write_state

@@ -3,13 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
 from cl_bench import datasets
 from cl_bench.cli.main import main
-from cl_bench.config.choices import conf_dir
-from cl_bench.config.schema import check_run
+from cl_bench.config.compose import config_of
 from cl_bench.datasets import Arrays, load
 from cl_bench.errors import UsageError
 from cl_bench.run import build as building
@@ -19,9 +16,7 @@ CPU = torch.device("cpu")
 
 
 def config(dataset, *overrides):
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        composed = compose("config", [f"dataset={dataset}", *(f"dataset.{o}" for o in overrides)])
-    return check_run(OmegaConf.to_container(composed, resolve=True))
+    return config_of([f"dataset={dataset}", *(f"dataset.{o}" for o in overrides)])
 
 
 def build(*overrides, dataset="digits_split"):

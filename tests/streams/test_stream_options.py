@@ -6,11 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-from cl_bench.config.choices import conf_dir
-from cl_bench.config.schema import check_run
+from cl_bench.config.compose import config_of
 from cl_bench.datasets import idx
 from cl_bench.run import build as building
 from cl_bench.streams.order import ORDERS
@@ -20,9 +17,7 @@ CPU = torch.device("cpu")
 
 def build(*overrides, dataset="digits_permutations"):
     small = [] if "split" in dataset else ["dataset.samples_per_task=100"]
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        composed = compose("config", [f"dataset={dataset}", *small, *overrides])
-    return building.build_stream(check_run(OmegaConf.to_container(composed, resolve=True)), CPU)
+    return building.build_stream(config_of([f"dataset={dataset}", *small, *overrides]), CPU)
 
 
 def first_inputs(stream, index):
@@ -148,17 +143,10 @@ def test_checksum_is_the_same_in_another_process():
 def test_a_hundred_tasks_take_the_memory_of_one_dataset():
     code = """
 from cl_bench.run import build
-from cl_bench.config.schema import check_run
-from cl_bench.config.choices import conf_dir
+from cl_bench.config.compose import config_of
 from cl_bench.run.environment import peak_rss_bytes
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-    composed = compose(
-        "config", ["dataset=mnist_many_permutations", "method=single", "device.threads=1"]
-    )
-cfg = check_run(OmegaConf.to_container(composed, resolve=True))
+cfg = config_of(["dataset=mnist_many_permutations", "method=single", "device.threads=1"])
 run = build.prepare(cfg)
 for task in run.stream.tasks:
     for x, y in run.stream.train_batches(task):

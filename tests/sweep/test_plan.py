@@ -3,6 +3,7 @@ import re
 import pytest
 from conftest import DIGITS
 
+from cl_bench.config.overrides import read_line
 from cl_bench.sweep.estimate import duration
 from cl_bench.sweep.plan import combinations, plan
 
@@ -37,7 +38,11 @@ def test_longer_runs_take_longer(inline, tmp_path, monkeypatch):
     assert inline("method=single", *SHORT, "-q")[0] == 0
     monkeypatch.chdir(tmp_path)
     short, long = (
-        plan(["-m", "method=single", "seed=1", *SHORT[:1], f"dataset.tasks={tasks}", *SHORT[2:]])
+        plan(
+            read_line(
+                ["-m", "method=single", "seed=1", *SHORT[:1], f"dataset.tasks={tasks}", *SHORT[2:]]
+            )
+        )
         for tasks in (2, 6)
     )
     assert long[0].seconds == pytest.approx(3 * short[0].seconds)

@@ -1,0 +1,78 @@
+"""A sweep started: Hydra composes its jobs, a launcher carries them out."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cl_bench.config.compose import by_hydra, explain
+from cl_bench.config.overrides import CommandLine
+from cl_bench.errors import UsageError
+from cl_bench.run.job import Home, Outcome, run_job
+from cl_bench.run.signals import interrupts_kept
+from cl_bench.sweep.outcomes import Sweep, check_launcher
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def run_sweep(overrides: list[str]) -> int:
+    """Carry out every combination; the exit code."""
+    check_launcher(overrides)
+    Sweep.current = None
+    try:
+        with interrupts_kept():  # before what follows takes it for a failure
+            by_hydra([*overrides, "--multirun"], partial(_sweep_job, Home.here()))
+    except Exception as error:
+        return _stopped(error, overrides)
+    return Sweep.current.conclude()
+
+
+def _sweep_job(home: Home, composed: DictConfig) -> Outcome:
+    """One job, wherever the launcher has brought it."""
+    from hydra.core.hydra_config import HydraConfig
+
+    settings = HydraConfig.get()
+    if cores := settings.launcher.get("cpus_per_task"):
+        os.environ["OMP_NUM_THREADS"] = str(cores)  # what a run takes for its share
+    return run_job(composed, home, Path(settings.sweep.dir).name)
+
+
+def _stopped(error: Exception, overrides: list[str]) -> int:
+    """The end of a sweep that an error has stopped; a mistake in the command is raised as such."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    # Hydra has ValueErrors too, for some overrides; once jobs have run it could be a defect
+    if isinstance(error, HydraException | OmegaConfBaseException | ValueError):
+        mistake = UsageError(explain(error, overrides))
+        if Sweep.current is None or not Sweep.current.outcomes:
+            raise mistake from None
+        error = mistake if not isinstance(error, ValueError) else error
+    # what a launcher raises when it loses its workers is its own; the sweep's end is told
+    if Sweep.current is None:
+        raise error
+    return Sweep.current.conclude(stopped=error)
+
+
+def show_by_hydra(line: CommandLine) -> None:
+    """What Hydra's own flags show: a config, a completion, its help."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    asked = [word for word in line.overrides if word.startswith("query=")]
+    if line.completion and asked and "COMP_LINE" not in os.environ:
+        raise UsageError(
+            f"-sc {asked[0]}: is what the shell asks when TAB is pressed; to have it ask: "
+            'eval "$(cl-bench -sc install=bash)"'
+        )
+    try:
+        by_hydra([*line.overrides, *line.showing], _no_run)
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        raise UsageError(explain(error, line.overrides)) from None
+
+
+def _no_run(composed: DictConfig) -> None:
+    raise UsageError("there is nothing that this flag shows; see cl-bench --hydra-help")
