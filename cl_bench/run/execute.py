@@ -113,7 +113,7 @@ def _run(run: Run, record: RunRecord, began: float, show_bar: bool) -> None:
         record.directory,
         run.cfg.checkpoint,
         stamp(run.cfg.identity(), run.stream.data.sha256),
-        {"device": run.device.type, "threads": torch.get_num_threads()},
+        {"device": run.device.type},
     )
     if run.cfg.force:
         checkpoint.remove()
@@ -191,7 +191,7 @@ def _check_kernel(run: Run, run_state: RunState) -> None:
 def _record(run: Run, run_state: RunState, record: RunRecord) -> dict[str, Any]:
     """Write the results of a run that has learned all its tasks; returns its metrics."""
     stream, method, matrix = run.stream, run.method, np.array(run_state.rows)
-    facts = environment.describe(_device_name(run.device), torch.get_num_threads())
+    facts = environment.describe(_device_name(run.device), run.workers.count)
     facts["sessions"] = run_state.sessions
     if any(run_state.kernels):
         facts["kernels"] = run_state.kernels
