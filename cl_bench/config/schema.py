@@ -38,7 +38,8 @@ class Section(Settings):
 
 
 class DeviceSettings(Settings):
-    """``threads``: CPU threads that one run may use; None for its share of the cores."""
+    """``threads``: CPU threads that one run may use; None for its share of the cores. No result
+    depends on it: whole pieces of work are spread over the threads, a kernel keeps to one."""
 
     name: Literal["auto", "cpu", "cuda"]
     threads: int | None = Field(ge=1, le=1024)

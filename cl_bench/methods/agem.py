@@ -60,7 +60,8 @@ class AGEM(Method):
         def sample_loss(logits: Tensor, part: slice) -> Tensor:
             return self.scenario.loss(logits, past.y[part], past.task_ids[part])
 
-        self.net.group_gradients(past.x[None], [len(past)], sample_loss, self.r[None])
+        groups = self.net.groups(past.x[None], [len(past)])
+        self.net.group_gradients(groups, sample_loss, self.r[None])
 
     def project(self, g: Tensor) -> None:
         """The projection in place; without a violation g stays as it is, bit for bit."""

@@ -15,6 +15,7 @@ from cl_bench.errors import UsageError
 from cl_bench.methods.base import Context, Method, MethodSettings
 from cl_bench.methods.parts.consolidation import Shared, consolidate
 from cl_bench.methods.parts.decomposition import Decomposition
+from cl_bench.network.theta import Network
 from cl_bench.streams.task import Task
 
 
@@ -124,11 +125,14 @@ class APD(Method):
 
     def logits(self, x: Tensor, task: Task) -> Tensor:
         """Outputs (n, C) with the task's own parameters; the untrained network's before it."""
+        return self.answers(task)(x)
+
+    def answers(self, task: Task) -> Network:
         if task.index in self.learned:
             self.compose(self.learned.index(task.index), prune=True)
         else:
             self.net.theta.copy_(self.initial)
-        return self.net(x)
+        return self.net  # as it is for this task, not a stack that would stay so
 
     # -- what they are made of --------------------------------------------------------------------
 

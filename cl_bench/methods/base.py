@@ -111,6 +111,16 @@ class Method(Stateful):
         """Outputs (n, C) for test inputs of ``task``; the runner masks them by the scenario."""
         return self.net(x)
 
+    def answers(self, task: Task | None) -> Callable[[Tensor], Tensor] | None:
+        """What gives the :meth:`logits` for test inputs of ``task``, asked by several threads at a
+        time, until this is called again.
+
+        A :class:`~cl_bench.network.linear_stack.LinearStack` answers as it stands, whatever task is
+        asked for next: the run may show it the inputs of many at once. None, as for every method
+        that has ``logits`` of its own and says no more: one block of inputs after the other.
+        """
+        return self.net.module if type(self).logits is Method.logits else None
+
     def forget(self, task: int) -> None:
         """Drop all that belongs to the task of this index alone, if it is still there.
 

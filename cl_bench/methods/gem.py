@@ -13,6 +13,7 @@ from torch import Tensor
 
 from cl_bench.methods.base import Context, Method, MethodSettings
 from cl_bench.methods.parts.dual import solve_dual
+from cl_bench.network.per_group import Groups
 from cl_bench.streams.task import Task
 
 
@@ -43,6 +44,10 @@ class GEM(Method):
         self.G = torch.zeros(context.tasks, self.net.size, device=context.device)
         self.count = dict.fromkeys(self.counts, 0)
         self.violations = torch.zeros(context.tasks, dtype=torch.int64)  # per past task
+        self._past: tuple[Groups, Tensor, Tensor] | None = None  # samples, labels, task ids
+
+    def begin_task(self, task: Task) -> None:
+        self._past = None
 
     def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
         self.memory.add(x, y, task.index)
@@ -54,14 +59,16 @@ class GEM(Method):
 
     def past_gradients(self, past: int) -> Tensor:
         """G (past, P): each past task's gradient on its memory at the current weights."""
-        x, y, counts = self.memory.first(past)
-        labels = y.flatten()
-        task_ids = torch.arange(past, device=self.device).repeat_interleave(y.shape[1])
+        if self._past is None:  # the first batch of a task has made room for all of it
+            x, y, counts = self.memory.first(past)
+            task_ids = torch.arange(past, device=self.device).repeat_interleave(y.shape[1])
+            self._past = self.net.groups(x, counts, compact=True), y.flatten().clone(), task_ids
+        groups, labels, task_ids = self._past
 
         def sample_loss(logits: Tensor, part: slice) -> Tensor:
             return self.scenario.loss(logits, labels[part], task_ids[part])
 
-        return self.net.group_gradients(x, counts, sample_loss, self.G[:past])
+        return self.net.group_gradients(groups, sample_loss, self.G[:past])
 
     def project(self, g: Tensor, G: Tensor) -> None:
         """g ← g + Gᵀv in place if a constraint is violated; else g stays as it is, bit for bit."""

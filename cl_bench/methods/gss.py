@@ -92,7 +92,7 @@ class GSS(Method):
             return self.scenario.loss(logits, y[part], tasks)
 
         out = torch.empty(1, self.net.size, device=self.device)
-        return self.net.group_gradients(x[None], counts, sample_loss, out)
+        return self.net.group_gradients(self.net.groups(x[None], counts), sample_loss, out)
 
 
 def normalized(rows: Tensor) -> Tensor:

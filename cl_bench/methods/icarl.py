@@ -6,6 +6,9 @@ baseline "iCaRL" of Lopez-Paz & Ranzato 2017, from whose code its published numb
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -105,6 +108,11 @@ class ICaRL(Method):
         scores = torch.full_like(outputs, -torch.inf)
         scores[:, self.memory.classes] = -torch.cdist(outputs, self._means)
         return scores
+
+    def answers(self, task: Task | None) -> Callable[[Tensor], Tensor]:
+        if self._means is None and self.memory.counts:
+            self._means = self.class_means()  # once, before several threads ask for them
+        return partial(self.logits, task=task)
 
     def class_means(self) -> Tensor:
         """Mean output (classes, C) of every class's exemplars, in the memory's order."""

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cl_bench.errors import UsageError
 from cl_bench.methods.base import Context, Method, MethodSettings
@@ -59,6 +59,9 @@ class Independent(Method):
 
     def logits(self, x: Tensor, task: Task) -> Tensor:
         return self.nets[task.index](x)
+
+    def answers(self, task: Task) -> nn.Module:
+        return self.nets[task.index].module
 
     def train(self, mode: bool) -> None:
         for net in self.nets:

@@ -13,6 +13,7 @@ from torch import Tensor
 from cl_bench.errors import UsageError
 from cl_bench.methods.base import Context, Method, MethodSettings
 from cl_bench.models.multimodal import MultimodalMLP
+from cl_bench.network.linear_stack import LinearStack, stack_of
 from cl_bench.streams.task import Task
 
 
@@ -47,3 +48,7 @@ class Multimodal(Method):
     def logits(self, x: Tensor, task: Task) -> Tensor:
         self.net.module.active = task.index
         return self.net(x)
+
+    def answers(self, task: Task) -> LinearStack:
+        module = self.net.module
+        return stack_of([module.inputs[task.index], *module.shared])

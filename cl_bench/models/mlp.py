@@ -7,12 +7,13 @@ import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from cl_bench.config.schema import Section
+from cl_bench.network.linear_stack import LinearStack
 
 
-class MLP(nn.Module):
+class MLP(LinearStack):
     """Linear layers of widths D, ``hidden``..., C with ReLU between; inputs are flattened.
 
     ``init: xavier`` draws weights uniformly from ±√(6 / (fan_in + fan_out)) with zero biases, as
@@ -47,9 +48,3 @@ class MLP(nn.Module):
             else:
                 nn.init.trunc_normal_(layer.weight, std=0.1, a=-0.2, b=0.2)
                 nn.init.constant_(layer.bias, 0.1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x.flatten(1)
-        for layer in self.layers[:-1]:
-            x = layer(x).relu()
-        return self.layers[-1](x)

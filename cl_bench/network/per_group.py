@@ -1,116 +1,135 @@
-"""Gradients of many groups of samples in one pass, for networks made of linear layers.
+"""Gradients of many groups of samples, for networks that are stacks of linear layers.
 
-For z = W a + b the weight gradient of a group is Σ_i δ_i a_iᵀ with δ_i = ∂loss/∂z_i. One forward
-and one backward pass over all groups together give every a and δ; each group's gradient is then
-one matrix product, written to where it is wanted. No weight gradient of the whole batch is formed.
+The weight gradient of a group is Σ_i δ_i a_iᵀ in every layer: one matrix product, written to where
+it is wanted. A group is a piece of work for one thread, so that no digit depends on their number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-LARGE = 4096  # weights; from here on one product per group beats a batched one on the CPU
+from cl_bench.network.linear_stack import LinearStack, Passed, backward, forward, product
+from cl_bench.network.workers import Workers
+
+# (logits (n, C), which samples of the batch) -> loss of every sample (n,)
+SampleLoss = Callable[[Tensor, slice], Tensor]
 
 
-class LinearTape:
-    """Records inputs and pre-activations of the linear layers during a forward pass."""
+class Groups:
+    """Samples of K groups: ``x`` is (K, m, *input_shape); group k is its first ``counts[k]``
+    samples, the rest is padding.
 
-    def __init__(self, module: nn.Module, layers: list[nn.Linear]) -> None:
-        self.module = module
-        self.layers = layers
-        self._calls: list[tuple[nn.Linear, Tensor, Tensor]] | None = None
-        for layer in layers:
-            layer.register_forward_hook(self._hook)
+    With ``compact`` what is zero in all samples of a group is left out of a copy: worth it for
+    groups that are used many times. ``dtype`` is that of the products that they enter.
+    """
 
-    @staticmethod
-    def forget(module: nn.Module) -> None:
-        """Remove what a tape has attached to a module that this one is a copy of."""
-        for layer in module.modules():
-            if isinstance(layer, nn.Linear):
-                layer._forward_hooks.clear()
+    def __init__(
+        self,
+        x: Tensor,
+        counts: list[int],
+        compact: bool = False,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.x = x
+        self.counts = counts
+        self.size = x.shape[1]  # m
+        self.dtype = dtype
+        self.flat = [part[:n].flatten(1) for part, n in zip(x, counts, strict=True)]
+        self.columns: list[Tensor | None] = [None] * len(counts)
+        if compact:
+            for k, inputs in enumerate(self.flat):
+                columns = (inputs != 0).any(0).nonzero().flatten()
+                self.flat[k] = inputs.index_select(1, columns).to(dtype)
+                self.columns[k] = columns
 
-    @classmethod
-    def of(cls, module: nn.Module) -> LinearTape | None:
-        """A tape, or None if the module has trainable parameters outside of linear layers."""
-        layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
-        held = [p for layer in layers for p in layer.parameters(recurse=False)]
-        trainable = [p for p in module.parameters() if p.requires_grad]
-        same = len(held) == len(trainable) and all(
-            a is b for a, b in zip(held, trainable, strict=True)
-        )
-        return cls(module, layers) if layers and same else None
+    def __len__(self) -> int:
+        return len(self.counts)
 
-    def record(self, x: Tensor) -> Tensor:
-        """Logits of x (n, ...), with a graph that ends at the first pre-activation."""
-        self._calls = []
-        self._require_grad(False)
-        try:
-            return self.module(x)
-        finally:
-            self._require_grad(True)
+    def rows(self, k: int) -> slice:
+        """Where the samples of group k are in the flattened (K·m) batch."""
+        return slice(k * self.size, k * self.size + self.counts[k])
+
+    def mean_losses(self, losses: Tensor) -> Tensor:
+        """The sum of the groups' mean losses, of every sample's loss (K·m,)."""
+        rows = losses.view(len(self), self.size)
+        if set(self.counts) == {self.size}:
+            return rows.mean(1).sum()
+        return sum(row[:n].mean() for row, n in zip(rows, self.counts, strict=True))
+
+
+def group_gradients(
+    stack: LinearStack, groups: Groups, sample_loss: SampleLoss, out: Tensor, workers: Workers
+) -> None:
+    """Row k of ``out`` (K, P) becomes the gradient of the mean loss of group k."""
+    logits = out.new_zeros(len(groups) * groups.size, stack.layers[-1].out_features)
+    parts = _parts(stack)
+
+    def there(k: int) -> Passed:
+        passed = forward(stack, groups.flat[k], groups.columns[k], groups.dtype)
+        logits[groups.rows(k)] = passed.outputs
+        return passed
+
+    passed = workers.map(there, range(len(groups)))
+    deltas = _by_logits(logits, lambda z: groups.mean_losses(sample_loss(z, slice(0, len(z)))))
 
     @torch.no_grad()
-    def group_gradients(self, loss: Tensor, groups: int, out: Tensor) -> None:
-        """Row k of ``out`` (K, P) is the gradient of the part of ``loss`` that is due to group k.
-
-        The recorded batch holds the groups one after the other, of equal size.
-        """
-        column = 0
-        for layer, a, delta in self._play(loss):
-            delta, a = delta.unflatten(0, (groups, -1)), a.unflatten(0, (groups, -1))
-            weights = out[:, column : column + layer.weight.numel()].unflatten(
-                1, layer.weight.shape
-            )
-            if a.is_cuda or layer.weight.numel() < LARGE:
-                torch.bmm(delta.transpose(1, 2), a, out=weights)
+    def back(k: int) -> None:
+        for position, a, delta in backward(stack, passed[k], deltas[groups.rows(k)], groups.dtype):
+            weight, bias = (out[k, part] for part in parts[position])
+            weight = weight.view(stack.layers[position].weight.shape)
+            columns = None if position else groups.columns[k]
+            if columns is None and groups.dtype == torch.float32:
+                torch.mm(delta.t(), a, out=weight)
+            elif columns is None:
+                weight.copy_(product(delta.t(), a, groups.dtype))
             else:
-                for k in range(groups):
-                    torch.mm(delta[k].t(), a[k], out=weights[k])
-            column += layer.weight.numel()
-            if layer.bias is not None:
-                torch.sum(delta, 1, out=out[:, column : column + layer.bias.numel()])
-                column += layer.bias.numel()
+                gradient = product(delta.t(), a, groups.dtype)
+                weight.zero_().scatter_(1, columns.expand(len(weight), -1), gradient)
+            torch.sum(delta, 0, out=bias)
 
-    @torch.no_grad()
-    def add_gradients_to_the(self, order: int, loss: Tensor, out: Tensor) -> None:
-        """Adds Σ_i |g_i|**order to ``out`` (P,), g_i the gradient due to sample i of ``loss``.
+    workers.map(back, range(len(groups)))
 
-        ``loss`` is a sum over the recorded samples. |δ_i a_iᵀ|**order is the outer product of
-        |δ_i|**order and |a_i|**order, so the sum over i is one matrix product; no sample's
-        gradient is formed.
-        """
-        column = 0
-        for layer, a, delta in self._play(loss):
-            delta, a = delta.abs().pow_(order), a.abs().pow_(order)
-            weight = out[column : column + layer.weight.numel()].view(layer.weight.shape)
-            weight.addmm_(delta.t(), a)
-            column += layer.weight.numel()
-            if layer.bias is not None:
-                out[column : column + layer.bias.numel()] += delta.sum(0)
-                column += layer.bias.numel()
 
-    def _play(self, loss: Tensor) -> Iterator[tuple[nn.Linear, Tensor, Tensor]]:
-        """Every layer with its input a and δ of the recorded pass, which is over then."""
-        calls, self._calls = self._calls, None
-        # layers may be called in another order than they are registered in
-        found = {layer: (a, z) for layer, a, z in calls}
-        if len(calls) != len(self.layers) or len(found) != len(self.layers):
-            raise RuntimeError("a linear layer was not used exactly once in a forward pass")
-        deltas = torch.autograd.grad(loss, [found[layer][1] for layer in self.layers])
-        inputs = [found[layer][0] for layer in self.layers]
-        return zip(self.layers, inputs, deltas, strict=True)
+def add_gradients_to_the(
+    order: int,
+    stack: LinearStack,
+    x: Tensor,
+    loss: Callable[[Tensor], Tensor],
+    out: Tensor,
+) -> None:
+    """Adds Σ_i |g_i|**order to ``out`` (P,), g_i the gradient due to sample i of ``loss``.
 
-    def _hook(self, layer: nn.Linear, inputs: tuple[Tensor], output: Tensor) -> None:
-        if self._calls is not None:
-            if not output.requires_grad:
-                output.requires_grad_()
-            self._calls.append((layer, inputs[0], output))
+    ``loss`` of logits (n, C) is a sum over the samples x (n, ...). |δ_i a_iᵀ|**order is the outer
+    product of |δ_i|**order and |a_i|**order, so the sum over i is one matrix product; no sample's
+    gradient is formed.
+    """
+    passed = forward(stack, x.flatten(1))
+    parts = _parts(stack)
+    with torch.no_grad():
+        for position, a, delta in backward(stack, passed, _by_logits(passed.outputs, loss)):
+            weight, bias = (out[part] for part in parts[position])
+            weight = weight.view(stack.layers[position].weight.shape)
+            powers = delta.abs().pow_(order)
+            weight.addmm_(powers.t(), a.abs().pow_(order))
+            bias += powers.sum(0)
 
-    def _require_grad(self, on: bool) -> None:
-        for layer in self.layers:
-            layer.weight.requires_grad_(on)
-            if layer.bias is not None:
-                layer.bias.requires_grad_(on)
+
+def _by_logits(logits: Tensor, loss: Callable[[Tensor], Tensor]) -> Tensor:
+    """The derivative of a loss by the logits."""
+    with torch.enable_grad():
+        leaf = logits.detach().requires_grad_()
+        return torch.autograd.grad(loss(leaf), leaf)[0]
+
+
+def _parts(stack: LinearStack) -> list[tuple[slice, slice]]:
+    """Where weight and bias of every layer are in θ."""
+    parts, start = [], 0
+    for layer in stack.layers:
+        middle = start + layer.weight.numel()
+        end = middle + layer.bias.numel()
+        parts.append((slice(start, middle), slice(middle, end)))
+        start = end
+    return parts

@@ -14,10 +14,15 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.modules.dropout import _DropoutNd
 
 from cl_bench.files.stateful import Stateful
-from cl_bench.network.per_group import LinearTape
+from cl_bench.network.linear_stack import LinearStack
+from cl_bench.network.per_group import (
+    Groups,
+    SampleLoss,
+    add_gradients_to_the,
+    group_gradients,
+)
+from cl_bench.network.workers import Workers
 
-# (logits (n, C), which samples of the batch) -> loss of every sample (n,)
-SampleLoss = Callable[[Tensor, slice], Tensor]
 # (logits (n, C), labels (n,)) -> loss of every sample (n,)
 LabelLoss = Callable[[Tensor, Tensor], Tensor]
 
@@ -52,7 +57,7 @@ class Network:
     writes ``grad`` in place and one vector operation on ``theta`` updates the whole network.
     Both keep their addresses for the whole run. ``passes`` counts what goes through; the networks
     of one run share it. ``outputs`` is C. ``generator`` seeds the random numbers of layers that
-    draw some (dropout), which are the network's own.
+    draw some (dropout), which are the network's own. ``workers`` are the run's threads.
     """
 
     def __init__(
@@ -62,10 +67,13 @@ class Network:
         passes: Passes | None = None,
         outputs: int | None = None,
         generator: torch.Generator | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self.module = module.to(device)
+        self.stack = module if isinstance(module, LinearStack) else None
         self.device = device
         self.passes = passes or Passes()
+        self.workers = workers or Workers()
         self.outputs = outputs  # C, where it is known
         self._recorded = 0  # samples that went forward and wait for the backward pass
         self.names = [name for name, p in module.named_parameters() if p.requires_grad]
@@ -79,7 +87,6 @@ class Network:
         self._grad_views = self.views(self.grad)
         self._attach(self._grad_views)
         self.random = None if generator is None else self._random_numbers(generator)
-        self._tape = LinearTape.of(module) if self.random is None else None
 
     def views(self, vector: Tensor) -> list[Tensor]:
         """The parts of a vector (P,) in the shapes of the parameters."""
@@ -116,10 +123,8 @@ class Network:
 
         It has θ of its own, and its samples are counted with this network's.
         """
-        module = copy.deepcopy(self.module)
-        if self._tape is not None:
-            LinearTape.forget(module)
-        other = Network(module.eval(), self.device, self.passes, self.outputs)
+        module = copy.deepcopy(self.module).eval()
+        other = Network(module, self.device, self.passes, self.outputs, workers=self.workers)
         for parameter in other.parameters:
             parameter.requires_grad_(False)
         return other
@@ -143,30 +148,28 @@ class Network:
         self._recorded = 0
         return g
 
-    def group_gradients(
-        self, x: Tensor, counts: list[int], sample_loss: SampleLoss, out: Tensor
-    ) -> Tensor:
+    def groups(self, x: Tensor, counts: list[int], compact: bool = False) -> Groups:
+        """Samples x (K, m, *input_shape) of K groups for :meth:`group_gradients`.
+
+        Group k is its first ``counts[k]`` samples, the rest is padding. With ``compact`` they are
+        copied into a form that takes time to make and less to use, where there is one.
+        """
+        return Groups(x, counts, compact and self.stack is not None)
+
+    def group_gradients(self, groups: Groups, sample_loss: SampleLoss, out: Tensor) -> Tensor:
         """Row k of ``out`` (K, P) becomes the gradient of the mean loss of group k.
 
-        ``x`` is (K, m, *input_shape); group k is its first ``counts[k]`` samples, the rest is
-        padding. ``sample_loss`` gets logits and the slice of the flattened (K·m) batch that they
-        belong to. One pass over all groups where the parameters sit in linear layers only, else
-        one pass per group (BatchNorm statistics then belong to one group each).
+        ``sample_loss`` gets logits and the slice of the flattened (K·m) batch that they belong to.
+        Every group has a pass of its own, so that BatchNorm's statistics belong to one of them; in
+        a stack of linear layers the groups are spread over the run's threads.
         """
-        groups, m = x.shape[:2]
-        self.passes.add(sum(counts))
-        if self._tape is not None:
-            losses = sample_loss(self._tape.record(x.flatten(0, 1)), slice(0, groups * m))
-            rows = losses.view(groups, m)
-            if set(counts) == {m}:
-                loss = rows.mean(1).sum()
-            else:
-                loss = sum(row[:n].mean() for row, n in zip(rows, counts, strict=True))
-            self._tape.group_gradients(loss, groups, out)
+        self.passes.add(sum(groups.counts))
+        if self.stack is not None:
+            group_gradients(self.stack, groups, sample_loss, out, self.workers)
             return out
-        for k, n in enumerate(counts):
+        for k, n in enumerate(groups.counts):
             self._attach(self.views(out[k].zero_()))
-            sample_loss(self._forward(x[k, :n]), slice(k * m, k * m + n)).mean().backward()
+            sample_loss(self._forward(groups.x[k, :n]), groups.rows(k)).mean().backward()
         self._attach(self._grad_views)
         return out
 
@@ -187,16 +190,26 @@ class Network:
     ) -> Tensor:
         self.passes.add(len(y))
         out = torch.zeros_like(self.theta)
-        chunk = LAYERWISE_CHUNK if self._tape is not None else max(1, GRADIENT_CHUNK // self.size)
-        for inputs, labels in zip(x.split(chunk), y.split(chunk), strict=True):
-            if self._tape is not None:
-                loss = sample_loss(self._tape.record(inputs), labels).sum()
-                self._tape.add_gradients_to_the(order, loss, out)
-                continue
-            for view, rows in zip(
-                self.views(out), self._sample_gradients(inputs, labels, sample_loss), strict=True
-            ):
-                view += rows.abs().pow(order).sum(0)
+        chunk = LAYERWISE_CHUNK if self.stack is not None else max(1, GRADIENT_CHUNK // self.size)
+        chunks = list(zip(x.split(chunk), y.split(chunk), strict=True))
+
+        def of_a_chunk(inputs: Tensor, labels: Tensor) -> Tensor:
+            part = torch.zeros_like(out)
+            if self.stack is not None:
+                add_gradients_to_the(
+                    order, self.stack, inputs, lambda z: sample_loss(z, labels).sum(), part
+                )
+                return part
+            rows = self._sample_gradients(inputs, labels, sample_loss)
+            for view, gradients in zip(self.views(part), rows, strict=True):
+                torch.sum(gradients.abs().pow(order), 0, out=view)
+            return part
+
+        # as many at a time as there are threads: each holds a vector of its own
+        for start in range(0, len(chunks), self.workers.count):
+            pieces = chunks[start : start + self.workers.count]
+            for part in self.workers.map(lambda piece: of_a_chunk(*piece), pieces):
+                out += part
         return out.div_(len(y))
 
     def _sample_gradients(self, x: Tensor, y: Tensor, sample_loss: LabelLoss) -> list[Tensor]:

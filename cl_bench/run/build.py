@@ -16,6 +16,7 @@ from cl_bench.errors import RunError
 from cl_bench.memory.base import Memory
 from cl_bench.methods.base import Context, Method
 from cl_bench.network.theta import Network, Passes
+from cl_bench.network.workers import Workers
 from cl_bench.rng import drawing_from, generator
 from cl_bench.streams.base import Stream
 from cl_bench.streams.scenario import Scenario
@@ -34,6 +35,7 @@ class Run:
     memory: Memory | None
     method: Method
     tracker: Tracker
+    workers: Workers
 
     def pass_over(self, task: Task, batches: int | None = None) -> None:
         """Note what the task's first ``batches`` batches (None: all), which were learned before,
@@ -63,12 +65,14 @@ def prepare(cfg: RunConfig, recorded: bool = False) -> Run:
     uses_memory = bool(make_method.cls.memory_needs)
     memory = make_memory(len(stream.tasks), stream.input_shape, device) if uses_memory else None
     init, passes = generator(cfg.seed, "init"), Passes()
+    # on a GPU the kernels are the threads
+    workers = Workers(threads(cfg) if device.type == "cpu" else 1)
 
     def build_network(**changes: Any) -> Network:
         chosen = make_model.changed(changes)
         with drawing_from(init):
             module = chosen(stream.input_shape, stream.classes)
-        return Network(module, device, passes, stream.classes, init)
+        return Network(module, device, passes, stream.classes, init, workers)
 
     context = Context(
         model=make_model.settings,
@@ -84,7 +88,7 @@ def prepare(cfg: RunConfig, recorded: bool = False) -> Run:
         validation=stream.validation_batches,
         epochs=stream.settings.epochs,
     )
-    return Run(cfg, device, stream, scenario, memory, make_method(context), tracker)
+    return Run(cfg, device, stream, scenario, memory, make_method(context), tracker, workers)
 
 
 def build_stream(cfg: RunConfig, device: torch.device) -> Stream:
@@ -127,8 +131,8 @@ def _open(make_stream: _Choice, seed: int, device: torch.device) -> Stream:
 
 
 def pick_device(cfg: RunConfig) -> torch.device:
-    """The run's device, set up to be deterministic, and the number of CPU threads."""
-    torch.set_num_threads(cfg.device.threads or available_threads())
+    """The run's device, set up to be deterministic: kernels on the CPU keep to one thread."""
+    torch.set_num_threads(1)
     available = torch.cuda.is_available()
     if cfg.device.name == "cuda" and not available:
         raise RunError("device=cuda: no CUDA device is usable here; choose device=cpu")
@@ -140,12 +144,13 @@ def pick_device(cfg: RunConfig) -> torch.device:
     return torch.device("cuda")
 
 
-def available_threads() -> int:
-    """CPU threads for a run that is not given a number.
+def threads(cfg: RunConfig) -> int:
+    """CPU threads that the run may use: as many as it is given, else its share of the cores.
 
     A launcher that runs several at a time says so in OMP_NUM_THREADS, a cluster by the cores that
     the process may use.
     """
     share = os.environ.get("OMP_NUM_THREADS", "")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return int(share) if share.isdecimal() and int(share) > 0 else cores or 1
+    found = int(share) if share.isdecimal() and int(share) > 0 else cores or 1
+    return cfg.device.threads or found

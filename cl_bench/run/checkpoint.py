@@ -28,7 +28,7 @@ class Checkpoint:
     """The checkpoint of the run in ``directory``.
 
     ``stamp`` is what the run's state depends on: a checkpoint with another one is not continued.
-    ``setting`` is what its last digits may depend on (device, threads): a change is told.
+    ``setting`` is what its last digits may depend on (the device): a change is told.
     """
 
     def __init__(

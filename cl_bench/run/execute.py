@@ -136,7 +136,7 @@ def _checkpoint(run: Run, directory: Path) -> Checkpoint:
         directory,
         run.cfg.checkpoint,
         stamp(run.cfg.identity(), run.stream.data.sha256),
-        {"device": run.device.type, "threads": torch.get_num_threads()},
+        {"device": run.device.type},
     )
     if run.cfg.force:
         checkpoint.remove()
@@ -237,7 +237,7 @@ def _facts(run: Run, run_state: RunState) -> dict[str, Any]:
     data = run.stream.data
     kernels = {"kernels": run_state.kernels} if any(run_state.kernels) else {}
     return {
-        **environment.surroundings(_device_name(run.device), torch.get_num_threads()),
+        **environment.surroundings(_device_name(run.device), run.workers.count),
         "sessions": run_state.sessions,
         **kernels,
         "dataset": {"name": data.name, "sha256": data.sha256, "origin": data.origin},

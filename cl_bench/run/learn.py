@@ -12,6 +12,7 @@ import torch
 from cl_bench.errors import Diverged
 from cl_bench.run.build import Run
 from cl_bench.run.checkpoint import Checkpoint
+from cl_bench.run.evaluate import evaluate
 from cl_bench.run.progress import Progress
 from cl_bench.run.signals import deferred
 from cl_bench.run.state import RunState
@@ -108,22 +109,6 @@ def _observe(
             interrupt.pass_on()
             if interrupt.made:
                 break
-
-
-@torch.inference_mode()
-def evaluate(run: Run) -> np.ndarray:
-    """Test accuracy on every task of the stream, float64 (T,), in evaluation mode."""
-    method, stream = run.method, run.stream
-    method.train(False)
-    correct = torch.zeros(len(stream.tasks), dtype=torch.int64, device=run.device)
-    count = np.zeros(len(stream.tasks))
-    for task in stream.tasks:
-        told = run.scenario.in_tests(task)
-        for x, y in stream.test_batches(task):
-            logits = run.scenario.mask(method.logits(x, told), task.index)
-            correct[task.index] += (logits.argmax(1) == y).sum()
-            count[task.index] += len(y)
-    return correct.cpu().numpy() / count
 
 
 @contextmanager

@@ -111,12 +111,15 @@ class Stream(ABC):
 
     def test_batches(self, task: Task) -> Iterator[tuple[Tensor, Tensor]]:
         """The task's test set in large batches, like :meth:`train_batches`."""
+        for rows in self.test_rows(task):
+            yield task.transform(self.test, rows), self.test.labels[rows]
+
+    def test_rows(self, task: Task) -> list[slice | Tensor]:
+        """The rows of the test set in every batch of :meth:`test_batches`."""
         count = len(self.test) if task.test is None else len(task.test)
         size = self._evaluation_block()
-        for start in range(0, count, size):
-            block = slice(start, start + size)
-            rows = block if task.test is None else task.test[block]
-            yield task.transform(self.test, rows), self.test.labels[rows]
+        blocks = [slice(start, start + size) for start in range(0, count, size)]
+        return blocks if task.test is None else [task.test[block] for block in blocks]
 
     def first_pass(self, task: Task) -> Iterator[tuple[Tensor, Tensor]]:
         """The task's training samples in the order of its first pass, in large batches."""

@@ -14,12 +14,13 @@ from torch import Tensor
 from cl_bench.errors import UsageError
 from cl_bench.streams.class_split import ClassSplit, Parts
 from cl_bench.streams.split import Split
+from cl_bench.streams.task import Transform
 from cl_bench.streams.transforms import gather, nearest_rotation, to_unit
 
 TURNS = 4
 
 
-class Turned:
+class Turned(Transform):
     """Row k·N + i of a split of N images is image i, turned k quarters counter-clockwise."""
 
     def __call__(self, split: Split, rows: slice | Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -26,3 +27,8 @@ class Split:
         """The images of those rows, (n, ...)."""
         # many times as fast as indexing with a tensor
         return self.images[rows] if isinstance(rows, slice) else self.images.index_select(0, rows)
+
+    @cached_property
+    def columns(self) -> Tensor:
+        """Positions (d,) in flat images of what is not zero in all of them."""
+        return self.images.flatten(1).any(0).nonzero().flatten()

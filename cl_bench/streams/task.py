@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import BeforeValidator, Field
@@ -15,14 +16,24 @@ from cl_bench.streams.split import Split
 UNKNOWN = -1  # index of a task that nobody tells
 
 
-class Transform(Protocol):
+class Transform(ABC):
     """How the images of a task are shown."""
 
+    @abstractmethod
     def __call__(self, split: Split, rows: slice | Tensor) -> Tensor:
         """float32 inputs (n, *input_shape) of those rows."""
 
+    @abstractmethod
     def describe(self) -> bytes:
         """Everything that the transform depends on, for the stream's checksum."""
+
+    def folded(self, weight: Tensor) -> Tensor | None:
+        """W A (H, D) for ``weight`` W (H, D), where the shown inputs are A x.
+
+        x are the images in [0, 1] as they are, flat: W (A x) = (W A) x, so that a linear layer can
+        look at them unshown. None if they are not shown by a linear map.
+        """
+        return None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cl_bench.streams.split import Split
+from cl_bench.streams.task import Transform
 
 
 def to_unit(pixels: Tensor) -> Tensor:
@@ -22,7 +23,7 @@ def to_unit(pixels: Tensor) -> Tensor:
     return pixels.to(torch.get_default_dtype()).div_(255)
 
 
-class Plain:
+class Plain(Transform):
     """The images as they are."""
 
     def __call__(self, split: Split, rows: slice | Tensor) -> Tensor:
@@ -31,8 +32,11 @@ class Plain:
     def describe(self) -> bytes:
         return b"plain"
 
+    def folded(self, weight: Tensor) -> Tensor:
+        return weight
 
-class Scrambled:
+
+class Scrambled(Transform):
     """Colour images as the authors' code of APD (Yoon et al. 2020) reads CIFAR-100: the numbers of
     an image (C, H, W) are taken for one (H, W, C), so that colours and neighbours are mixed up."""
 
@@ -47,7 +51,7 @@ class Scrambled:
 
 
 @dataclass(frozen=True)
-class Gather:
+class Gather(Transform):
     """Pixel i of the result is pixel ``plan[i]`` of the image; ``plan`` is int64 (D,).
 
     The index D stands for a pixel outside of the image, which is zero.
@@ -62,9 +66,14 @@ class Gather:
     def describe(self) -> bytes:
         return self.plan.cpu().numpy().tobytes()
 
+    def folded(self, weight: Tensor) -> Tensor:
+        # a column for the pixel outside, which is zero whatever its weight
+        wide = F.pad(torch.zeros_like(weight), (0, 1))
+        return wide.index_add_(1, self.plan, weight)[:, :-1]
+
 
 @dataclass(frozen=True)
-class Blend:
+class Blend(Transform):
     """Pixel i of the result is Σ_k weights[k, i] · pixel plans[k, i]; both are (K, D)."""
 
     plans: Tensor
@@ -83,6 +92,12 @@ class Blend:
 
     def describe(self) -> bytes:
         return self.plans.cpu().numpy().tobytes() + self.weights.cpu().numpy().tobytes()
+
+    def folded(self, weight: Tensor) -> Tensor:
+        sums = torch.zeros_like(weight)
+        for plan, share in zip(self.plans, self.weights, strict=True):
+            sums.index_add_(1, plan, weight * share)
+        return sums
 
 
 def gather(flat: Tensor, plan: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from cl_bench.methods.base import Context
 from cl_bench.methods.icarl import ICaRL, herd
 from cl_bench.models.mlp import MLP
 from cl_bench.network.theta import Network
+from cl_bench.network.workers import Workers
 from cl_bench.rng import drawing_from, generator
 from cl_bench.run.build import Run
 from cl_bench.run.learn import evaluate
@@ -82,7 +83,7 @@ def blob_run(scenario="task", size=20, strength=1.0, epochs=1, seed=0):
     )
     values = {"name": "icarl", "lr": 0.1, "strength": strength}
     method = ICaRL(check(values, ICaRL.Settings), context)
-    return Run(None, device, stream, scene, memory, method, Tracker(None))
+    return Run(None, device, stream, scene, memory, method, Tracker(None), Workers())
 
 
 def learn(run, tasks):

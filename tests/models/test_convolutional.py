@@ -116,7 +116,8 @@ def test_gradients_of_groups_are_those_of_each_group_alone():
     def loss(logits, part):
         return torch.nn.functional.cross_entropy(logits, y.flatten()[part], reduction="none")
 
-    rows = network.group_gradients(x, [3, 2], loss, torch.empty(2, network.size))
+    groups = network.groups(x, [3, 2])
+    rows = network.group_gradients(groups, loss, torch.empty(2, network.size))
     alone = network.gradient(loss(network(x[1, :2]), slice(3, 5)).mean())
     assert torch.allclose(rows[1], alone, atol=1e-6)
     assert not torch.allclose(rows[0], alone, atol=1e-3)

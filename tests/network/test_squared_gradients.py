@@ -3,6 +3,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from cl_bench.network.linear_stack import LinearStack
 from cl_bench.network.theta import Network
 
 
@@ -15,6 +16,12 @@ class Convolutional(nn.Module):
 
     def forward(self, x):
         return self.head(self.norm(self.conv(x)).relu().flatten(1))
+
+
+class Stack(LinearStack):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(16, 7), nn.Linear(7, 6), nn.Linear(6, 5)])
 
 
 def linear():
@@ -31,7 +38,7 @@ def squared_norm(logits, y):
     return logits.square().sum(1)
 
 
-@pytest.mark.parametrize("make", [linear, Convolutional])
+@pytest.mark.parametrize("make", [Stack, linear, Convolutional])
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("loss", [cross_entropy, squared_norm])
 def test_it_is_the_mean_over_single_samples(make, order, loss, monkeypatch):

@@ -6,6 +6,7 @@ from torch import nn
 from cl_bench.config.schema import check
 from cl_bench.models.mlp import MLP
 from cl_bench.network.theta import Network, Passes
+from cl_bench.network.workers import Workers
 from cl_bench.rng import drawing_from
 
 CPU = torch.device("cpu")
@@ -24,15 +25,6 @@ class WithBatchNorm(nn.Module):
 
     def forward(self, x):
         return self.head(self.norm(self.conv(x[:, None])).flatten(1))
-
-
-class TwiceLinear(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(6, 6)
-
-    def forward(self, x):
-        return self.layer(self.layer(x.flatten(1)))
 
 
 class CalledBackwards(nn.Module):
@@ -92,18 +84,20 @@ def test_gradient_forgets_the_last_one():
 
 @pytest.mark.parametrize("name", MODULES)
 @pytest.mark.parametrize("counts", [[6, 6, 6], [6, 2, 5]])
-def test_group_gradients_are_those_of_each_group_alone(name, counts):
+@pytest.mark.parametrize("compact", [False, True])
+def test_group_gradients_are_those_of_each_group_alone(name, counts, compact):
     make, shape = MODULES[name]
     torch.manual_seed(0)
     net = Network(make(), CPU)
     x, y = torch.rand(3, 6, *shape), torch.randint(0, 3, (3, 6))
+    x[1, :, 0] = 0.0  # inputs that a compact form leaves out
     out = torch.full((4, net.size), 7.0)
     labels = y.flatten()
 
     def sample_loss(logits, part):
         return F.cross_entropy(logits, labels[part], reduction="none")
 
-    net.group_gradients(x, counts, sample_loss, out[:3])
+    net.group_gradients(net.groups(x, counts, compact), sample_loss, out[:3])
     for k, n in enumerate(counts):
         expected = net.gradient(F.cross_entropy(net(x[k, :n]), y[k, :n]))
         torch.testing.assert_close(out[k], expected, rtol=1e-4, atol=1e-6)
@@ -122,7 +116,8 @@ def test_passes_are_counted_on_every_path(name):
     net.gradient(net(x[0]).sum() + net(x[1, :2]).sum())
     assert net.passes == Passes(forward=8, backward=8)
     out = torch.zeros(3, net.size)
-    net.group_gradients(x, [6, 2, 5], lambda logits, part: loss(logits, y.flatten()[part]), out)
+    groups = net.groups(x, [6, 2, 5])
+    net.group_gradients(groups, lambda logits, part: loss(logits, y.flatten()[part]), out)
     assert net.passes == Passes(forward=8 + 13, backward=8 + 13)  # padding is no sample
     net.mean_squared_gradient(x[0], y[0], loss)
     assert net.passes == Passes(forward=27, backward=27)
@@ -134,12 +129,23 @@ def test_passes_are_counted_on_every_path(name):
     assert net.passes == Passes(forward=39, backward=33)
 
 
-def test_a_layer_used_twice_is_not_silently_wrong():
-    net = Network(TwiceLinear(), CPU)
-    with pytest.raises(RuntimeError, match="exactly once"):
-        net.group_gradients(
-            torch.rand(2, 3, 6), [3, 3], lambda z, part: z.sum(1), torch.zeros(2, net.size)
-        )
+@pytest.mark.parametrize("compact", [False, True])
+def test_the_gradients_by_hand_are_autograds(compact):
+    net = Network(mlp((80, 40), (8, 8)), CPU, workers=Workers(2))
+    x, y = torch.rand(3, 50, 8, 8), torch.randint(0, 3, (150,))
+    x[:, :, :3] = 0.0
+
+    def sample_loss(logits, part):
+        return F.cross_entropy(logits, y[part], reduction="none")
+
+    found, alone = (torch.empty(3, net.size) for _ in range(2))
+    net.group_gradients(net.groups(x, [50] * 3, compact), sample_loss, found)
+    net.workers = Workers(1)
+    net.group_gradients(net.groups(x, [50] * 3, compact), sample_loss, alone)
+    assert torch.equal(found, alone)
+    for k in range(3):
+        expected = net.gradient(sample_loss(net(x[k]), slice(50 * k, 50 * k + 50)).mean())
+        torch.testing.assert_close(found[k], expected, rtol=1e-5, atol=1e-7)
 
 
 def test_the_agem_authors_initialisation():
@@ -229,9 +235,10 @@ def test_a_copy_of_an_mlp_does_not_disturb_the_gradients_of_groups():
     def loss(logits, part):
         return torch.nn.functional.cross_entropy(logits, y[part], reduction="none")
 
-    before = net.group_gradients(x, [4, 4], loss, torch.empty(2, net.size)).clone()
+    groups = net.groups(x, [4, 4])
+    before = net.group_gradients(groups, loss, torch.empty(2, net.size)).clone()
     teacher = net.copy()
     with torch.no_grad():
         teacher(x[0])
-    after = net.group_gradients(x, [4, 4], loss, torch.empty(2, net.size))
+    after = net.group_gradients(groups, loss, torch.empty(2, net.size))
     assert torch.equal(before, after)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from conftest import environment
 from cut_runs import interrupted, result, state
 from small_runs import METHODS, small
@@ -140,10 +139,15 @@ def test_a_checkpoint_can_be_kept(tmp_path):
     assert len(facts["run_state"]["rows"]) == 4
 
 
-def test_other_threads_are_told(tmp_path, caplog, monkeypatch):
+def test_another_device_is_told(tmp_path, monkeypatch):
     cfg = config_of(SINGLE)
     interrupted(cfg, tmp_path / "run", 9)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
+    before = checkpoint.Checkpoint.__init__
+
+    def elsewhere(self, directory, settings, stamp, setting):
+        before(self, directory, settings, stamp, {**setting, "device": "another"})
+
+    monkeypatch.setattr(checkpoint.Checkpoint, "__init__", elsewhere)
     execute(cfg, tmp_path / "run", show_bar=False)
     log = (tmp_path / "run" / "run.log").read_text()
     assert "the last digits may differ" in log

@@ -100,8 +100,10 @@ def consolidate(
 def _k_means(rows: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
     """Group (n,) of every row and centroids (K, d), by Lloyd's algorithm from ``start`` (K, d)."""
     from sklearn.cluster import KMeans  # slow to import and seldom needed
+    from threadpoolctl import threadpool_limits
 
     fitted = KMeans(len(start), init=start.cpu().numpy(), n_init=1, max_iter=100, random_state=0)
-    fitted.fit(rows.cpu().numpy())
+    with threadpool_limits(1):  # its sums depend on the number of threads
+        fitted.fit(rows.cpu().numpy())
     centroids = torch.from_numpy(fitted.cluster_centers_).to(rows)
     return torch.from_numpy(fitted.labels_).long(), centroids

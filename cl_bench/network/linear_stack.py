@@ -1,0 +1,121 @@
+"""Linear layers with ReLU between them: forward and backward by hand, any piece in any thread.
+
+No graph is recorded. For z = W a + b the backward pass needs the inputs a and δ = ∂loss/∂z of every
+layer; what is made of them is said by the caller, who may never form the gradient of the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class LinearStack(nn.Module):
+    """``layers`` one after the other, with ReLU between; inputs (n, ...) are flattened."""
+
+    layers: nn.ModuleList
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.after_first(self.layers[0](x.flatten(1)))
+
+    def after_first(self, z: Tensor) -> Tensor:
+        """The outputs (n, C) for pre-activations z (n, width) of the first layer."""
+        for layer in self.layers[1:]:
+            z = layer(z.relu())
+        return z
+
+
+def stack_of(layers: Sequence[nn.Linear]) -> LinearStack:
+    """A stack of layers that are those of other modules too."""
+    stack = LinearStack()
+    stack.layers = nn.ModuleList(layers)
+    return stack
+
+
+class Fan:
+    """K stacks that differ in the weights of their first layers alone, on the same inputs.
+
+    ``weights`` are K times (width, D). Their first layers are one product, and so is every later
+    one.
+    """
+
+    def __init__(
+        self,
+        stack: LinearStack,
+        weights: Sequence[Tensor],
+        columns: Tensor,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.stack = stack
+        self.count = len(weights)
+        self.dtype = dtype
+        together = torch.cat([weight.index_select(1, columns) for weight in weights])
+        self._weights = together.to(dtype).t()
+        self.bias = stack.layers[0].bias.repeat(self.count)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Outputs (n, K, C) of flat inputs (n, d): those that ``columns`` (d,) names."""
+        if self.dtype == torch.float32:
+            z = torch.addmm(self.bias, x, self._weights)
+        else:
+            z = product(x, self._weights, self.dtype).add_(self.bias)
+        a = z.view(len(x) * self.count, -1)
+        for layer in self.stack.layers[1:]:
+            a = a.relu_()
+            a = torch.addmm(layer.bias, a, layer.weight.t())
+        return a.view(len(x), self.count, -1)
+
+
+class Passed(NamedTuple):
+    """Samples that went forward: their outputs (n, C) and the inputs (n, ·) of every layer."""
+
+    outputs: Tensor
+    inputs: list[Tensor]
+
+
+@torch.no_grad()
+def forward(
+    stack: LinearStack, x: Tensor, columns: Tensor | None = None, dtype: torch.dtype = torch.float32
+) -> Passed:
+    """Flat inputs (n, D) through the stack, or those inputs alone that ``columns`` (d,) names.
+
+    Products are formed in ``dtype``, everything else in float32.
+    """
+    inputs, a = [], x
+    for position, layer in enumerate(stack.layers):
+        weight = layer.weight
+        if position:
+            a = a.relu_()
+        elif columns is not None:
+            weight = weight.index_select(1, columns)
+        inputs.append(a)
+        if dtype == torch.float32:
+            a = torch.addmm(layer.bias, a, weight.t())
+        else:
+            a = product(a, weight.t(), dtype).add_(layer.bias)
+    return Passed(a, inputs)
+
+
+@torch.no_grad()
+def backward(
+    stack: LinearStack, passed: Passed, delta: Tensor, dtype: torch.dtype = torch.float32
+) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Position, inputs a and δ (n, ·) of every layer, the last one first.
+
+    ``delta`` (n, C) is the derivative of the loss by the outputs.
+    """
+    last = len(stack.layers) - 1
+    for position in range(last, -1, -1):
+        a = passed.inputs[position]
+        yield position, a, delta
+        if position:
+            delta = product(delta, stack.layers[position].weight, dtype)
+            delta = torch.ops.aten.threshold_backward(delta, a, 0)  # as autograd has it
+
+
+def product(a: Tensor, b: Tensor, dtype: torch.dtype) -> Tensor:
+    """a b in float32, of factors that are rounded to ``dtype``."""
+    return torch.mm(a.to(dtype), b.to(dtype)).float()

@@ -1,0 +1,106 @@
+"""The test accuracy on the tasks of a stream; whole blocks of samples go to the run's threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cl_bench.network.linear_stack import Fan, LinearStack
+from cl_bench.run.build import Run
+from cl_bench.streams.task import Task
+from cl_bench.streams.transforms import to_unit
+
+# what fans make of a block of samples stays in a core's cache: rows and outputs of a first layer;
+# and the weights of those that are made at a time
+FAN_ROWS, FAN_NUMBERS, FAN_WEIGHTS = 500, 2**18, 2**23
+
+
+@torch.inference_mode()
+def evaluate(run: Run, tasks: Sequence[Task] | None = None) -> np.ndarray:
+    """Test accuracy on every task of the stream, float64 (T,), in evaluation mode.
+
+    On ``tasks`` alone where they are given; it is NaN for the others.
+    """
+    run.method.train(False)
+    tasks = run.stream.tasks if tasks is None else tasks
+    correct: dict[int, Tensor] = {}
+    together: dict[LinearStack, list[tuple[Task, Tensor]]] = {}
+    for task in tasks:
+        answers = run.method.answers(run.scenario.in_tests(task))
+        folded = _folded(task, answers)
+        if folded is None:
+            correct[task.index] = _right(run, task, answers)
+        else:
+            together.setdefault(answers, []).append((task, folded))
+    for fans in _fans(run, together):
+        correct |= _right_together(run, fans)
+    accuracy = np.full(len(run.stream.tasks), np.nan)
+    for task in tasks:
+        samples = len(run.stream.test if task.test is None else task.test)
+        accuracy[task.index] = int(correct[task.index]) / samples
+    return accuracy
+
+
+def _right(run: Run, task: Task, answers: Callable[[Tensor], Tensor] | None) -> Tensor:
+    """How many test samples of the task are answered right."""
+    test, told = run.stream.test, run.scenario.in_tests(task)
+
+    def right(rows: slice | Tensor) -> Tensor:
+        x = task.transform(test, rows)
+        logits = run.method.logits(x, told) if answers is None else answers(x)
+        return (run.scenario.mask(logits, task.index).argmax(1) == test.labels[rows]).sum()
+
+    blocks = run.stream.test_rows(task)
+    # a method that promises nothing is not asked by several threads at a time
+    return sum(map(right, blocks) if answers is None else run.workers.map(right, blocks))
+
+
+def _folded(task: Task, answers: object) -> Tensor | None:
+    """The weight of a stack's first layer for images that are not shown the task's way, if it can
+    look at these: then all tasks are tested on the same inputs."""
+    if isinstance(answers, LinearStack) and task.test is None:
+        return task.transform.folded(answers.layers[0].weight)
+    return None
+
+
+Fans = list[tuple[Fan, list[Task]]]
+
+
+def _fans(run: Run, together: dict[LinearStack, list[tuple[Task, Tensor]]]) -> Iterator[Fans]:
+    """Stacks with the tasks that they answer; as many at a time as there is room for."""
+    fans: Fans = []
+    room = FAN_WEIGHTS
+    for stack, members in together.items():
+        some = max(1, FAN_WEIGHTS // members[0][1].numel())
+        for start in range(0, len(members), some):
+            tasks, weights = zip(*members[start : start + some], strict=True)
+            fans.append((Fan(stack, weights, run.stream.test.columns), tasks))
+            room -= sum(weight.numel() for weight in weights)
+            if room <= 0:
+                yield fans
+                fans, room = [], FAN_WEIGHTS
+    if fans:
+        yield fans
+
+
+def _right_together(run: Run, fans: Fans) -> dict[int, Tensor]:
+    """How many images of the whole test set are answered right in each task, by its index."""
+    test = run.stream.test
+    images = test.images.flatten(1)
+    tasks = [task for _, members in fans for task in members]
+
+    def right(rows: slice) -> Tensor:
+        x = to_unit(images[rows].index_select(1, test.columns))
+        found = []
+        for fan, members in fans:
+            logits = run.scenario.mask(fan(x), torch.tensor([task.index for task in members]))
+            found.append((logits.argmax(2) == test.labels[rows][:, None]).sum(0))
+        return torch.cat(found)
+
+    size = max(1, min(FAN_ROWS, FAN_NUMBERS // max(len(fan.bias) for fan, _ in fans)))
+    blocks = [slice(start, start + size) for start in range(0, len(test), size)]
+    counts = sum(run.workers.map(right, blocks))
+    return {task.index: count for task, count in zip(tasks, counts, strict=True)}
