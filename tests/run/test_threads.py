@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from small_runs import METHODS, config_of, small
+from small_runs import METHODS, small
 
+from cl_bench.config.compose import config_of
 from cl_bench.run import learn as learning
 from cl_bench.run.build import prepare
 from cl_bench.run.progress import Progress
