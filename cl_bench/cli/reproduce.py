@@ -33,7 +33,6 @@ def parser():
     add("--list", action="store_true", help="show the recipes and about how long they take")
     add("--table", action="store_true", help="run nothing: the table of what is finished")
     add("--seeds", type=int, metavar="N", help="at most N seeds of each recipe")
-    add("--all", action="store_true", help="on a CPU, too, what takes more than an hour a run")
     add("--write", type=Path, metavar="DIR", help="add the runs to the records and pages in DIR")
     add("--check", type=Path, metavar="DIR", help="run the fast recipes anew and compare with DIR")
     return found
@@ -57,7 +56,7 @@ def main(arguments: list[str]) -> int:
     runs = [run for run in everything if options.seeds is None or run.seed < options.seeds]
     code = 0
     if not options.table:
-        for words in sweeps(_to_do(runs, options.all, overrides), overrides):
+        for words in sweeps(_to_do(runs), overrides):
             code = max(code, start(words))
     from cl_bench.reproduce.records import read_run, write_record
     from cl_bench.reproduce.site import write_pages
@@ -76,32 +75,20 @@ def main(arguments: list[str]) -> int:
     return code
 
 
-def _to_do(runs: Sequence[Wanted], everything: bool, overrides: Sequence[str]) -> list[Wanted]:
-    """The runs to do that can be run on this machine, and a word about them."""
-    patient = everything or _gpu(overrides)
+def _to_do(runs: Sequence[Wanted]) -> list[Wanted]:
+    """The runs to do, and a word about them."""
     # recipes may share a run
     todo: dict[Path, Wanted] = {}
     for run in runs:
-        if (patient or not run.recipe.recipe.needs_gpu) and run.to_do:
+        if run.to_do:
             todo.setdefault(run.directory, run)
-    minutes = sum(run.recipe.recipe.minutes.cpu for run in todo.values())
+    minutes = sum(run.recipe.recipe.minutes for run in todo.values())
     done = sum(not run.to_do for run in runs)
     text = f"{len(runs)} runs, {done} done, {len(todo)} to do"
-    if todo and not _gpu(overrides):
+    if todo:
         text += f": about {duration(60 * minutes)} one after the other on one CPU core"
-    left = {run.recipe.name for run in runs if run.to_do and run.directory not in todo}
-    if left:
-        text += f"; {len(left)} recipes are left out (see --list)"
     print(f"cl-bench: {text}", file=sys.stderr)
     return list(todo.values())
-
-
-def _gpu(overrides: Sequence[str]) -> bool:
-    if any(word == "device=cpu" for word in overrides):
-        return False
-    import torch
-
-    return torch.cuda.is_available()
 
 
 def _print_list(recipes: Sequence[Named]) -> None:
@@ -113,8 +100,8 @@ def _print_list(recipes: Sequence[Named]) -> None:
         console.print(_listing([named for named in recipes if named.paper == paper]))
         console.print()
     console.print(
-        "Times are rough, for all seeds of a recipe one after the other: on one CPU core; on a GPU "
-        "they are guesses, not measurements."
+        "Times are for one after the other on one CPU core, as measured or by step times; whatever "
+        "was interrupted goes on."
     )
 
 
@@ -125,17 +112,12 @@ def _listing(recipes: Sequence[Named]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("+paper=", no_wrap=True)
     table.add_column("published")
-    for name in ("CPU", "GPU"):
+    for name in ("runs", "a run", "all"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("")
     for named in recipes:
         recipe = named.recipe
         numbers = ", ".join(f"{key} {value:g}" for key, value in recipe.published.items())
-        each = recipe.seeds * max(1, len(recipe.orders))
-        times = [
-            "–" if minutes is None else duration(60 * minutes * each)
-            for minutes in (recipe.minutes.cpu, recipe.minutes.gpu)
-        ]
-        remark = "needs a GPU, or --all" if recipe.needs_gpu else ""
-        table.add_row(named.name, numbers or "–", *times, remark)
+        runs = recipe.seeds * max(1, len(recipe.orders))
+        times = [duration(60 * minutes) for minutes in (recipe.minutes, recipe.minutes * runs)]
+        table.add_row(named.name, numbers or "–", str(runs), *times)
     return table

@@ -26,8 +26,10 @@ TRUST = {
     "code": "stored in the authors' repository",
     "memory": "recalled, unverified: an indicator only",
 }
-# minutes of one run on a CPU above which a recipe waits for a GPU, or for --all
-PATIENCE = 60.0
+# how far ours may be from a published number: twice its spread over seeds, but no less than LEAST;
+# GUESS where no spread is known
+LEAST, LEAST_BWT = 0.02, 0.04  # BWT is a difference of two accuracies
+GUESS, GUESS_CAPACITY = 0.05, 0.3  # a capacity is in networks
 
 TITLES = {
     "gem2017": "GEM: Lopez-Paz & Ranzato 2017, arXiv:1706.08840",
@@ -40,33 +42,38 @@ TITLES = {
 }
 
 
-class Minutes(Settings):
-    """Of one run; None where the device is not worth it."""
-
-    cpu: float = Field(gt=0)
-    gpu: float | None = Field(gt=0)
-
-
 class Recipe(Settings):
     """The node ``recipe`` of a file in ``conf/paper/``: metrics as in ``metrics.json``, and
-    ``aopd``, ``mopd`` over ``orders``."""
+    ``aopd``, ``mopd`` over ``orders``.
+
+    ``spread`` is the standard deviation over seeds of a published number: the paper's own, or that
+    of the authors' code run again. ``differs`` says in what the published numbers are of another
+    protocol: they are shown and not judged. ``minutes`` are those of one run on one CPU core, as
+    measured or, where none was run yet, by its steps.
+    """
 
     table: str  # the setting, the heading that its rows share
     row: str
     published: dict[str, float] = Field(default_factory=dict)
     source: str | None = None
     trust: Trust | None = None
-    tolerance: dict[str, float] = Field(default_factory=dict)
+    spread: dict[str, float] = Field(default_factory=dict)
     compare: str | None = None  # the recipe of the same folder that this is a variant of
     seeds: int = Field(default=5, ge=1)
     orders: list[str] = Field(default_factory=list)
     fast: bool = False  # part of `make reproduce-fast`
     note: str | None = None
-    minutes: Minutes
+    differs: str | None = None
+    minutes: float = Field(gt=0)
 
-    @property
-    def needs_gpu(self) -> bool:
-        return self.minutes.cpu > PATIENCE
+    def tolerance(self, metric: str) -> float | None:
+        """How far ours may be from the published value of the metric; None if there is none."""
+        if metric not in self.published:
+            return None
+        if metric not in self.spread:
+            return GUESS_CAPACITY if metric == "capacity" else GUESS
+        least = LEAST_BWT if metric.startswith("bwt") else LEAST
+        return max(2 * self.spread[metric], least)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +103,8 @@ def papers() -> list[str]:
 def check_recipe(values: dict[str, Any], prefix: str = "recipe") -> Recipe:
     """The typed recipe; a :class:`UsageError` of one line if something in it is wrong."""
     recipe = check(values, Recipe, prefix)
-    if stray := [key for key in recipe.published if key not in recipe.tolerance]:
-        raise UsageError(f"{prefix}.tolerance: says nothing of {', '.join(stray)}")
+    if stray := [key for key in recipe.spread if key not in recipe.published]:
+        raise UsageError(f"{prefix}.spread: {', '.join(stray)} is not among the published numbers")
     if bool(recipe.published) != (recipe.trust is not None):
         raise UsageError(f"{prefix}.trust: goes with published numbers, and they with it")
     return recipe

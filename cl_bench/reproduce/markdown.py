@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 from cl_bench.config.recipe import TITLES, TRUST, Named
 from cl_bench.report.statistics import Spread
 from cl_bench.reproduce.verdict import Line, judge
+from cl_bench.sweep.estimate import duration
 
 METRICS = {
     "acc": "ACC",
@@ -69,17 +72,22 @@ def paper_page(paper: str, recipes: Sequence[Named], runs: Runs, comment: str) -
     for table, members in by_table(recipes).items():
         text += [f"## {table}", ""]
         text += _rows(
-            ["", "metric", "published", "ours (runs)", "difference", "tolerance", "verdict"]
+            [
+                *("", "metric", "published", "ours (runs)", "difference", "tolerance", "verdict"),
+                "a run",
+            ]
         )
         notes = []
         for named in members:
             label = f"{named.recipe.row}"
-            if named.recipe.note:
-                notes.append(named.recipe.note)
+            for note in filter(None, (named.recipe.note, named.recipe.differs)):
+                notes.append(note)
                 label += f" [{_index(notes)}]"
-            for line in judge(named, runs.get(named.name, [])):
-                text.append("| " + " | ".join([label, *cells(line)]) + " |")
-                label = ""
+            found = runs.get(named.name, [])
+            time = _time(found)
+            for line in judge(named, found):
+                text.append("| " + " | ".join([label, *cells(line), time]) + " |")
+                label = time = ""
         text.append("")
         text += [f"[{i}] {note}  " for i, note in enumerate(dict.fromkeys(notes), start=1)]
         sources = dict.fromkeys(
@@ -90,6 +98,13 @@ def paper_page(paper: str, recipes: Sequence[Named], runs: Runs, comment: str) -
         if sources:
             text += ["Published: " + "; ".join(sources) + ".", ""]
     return "\n".join([*text, *_footer(paper, runs)])
+
+
+def _time(runs: list[dict[str, Any]]) -> str:
+    """How long one run took: the median."""
+    seconds = [run["metrics"].get("seconds_total") for run in runs]
+    known = [value for value in seconds if value is not None]
+    return duration(median(known)) if known else "–"
 
 
 def _index(notes: list[str]) -> int:
@@ -131,9 +146,7 @@ def overview(tables: dict[str, list[tuple[Named, list[Line]]]]) -> str:
     """Every published number, ours and the verdict, and how many of each verdict there are."""
     lines = [line for rows in tables.values() for _, found in rows for line in found]
     published = [line for line in lines if line.published is not None]
-    counts: dict[str, int] = {}
-    for line in published:
-        counts[line.verdict] = counts.get(line.verdict, 0) + 1
+    counts = Counter(line.verdict.partition(":")[0] for line in published)
     text = ["| verdict | published numbers |", "|---|---|"]
     text += [f"| {verdict} | {count} |" for verdict, count in sorted(counts.items())]
     text += [f"| all | {len(published)} |", ""]

@@ -8,15 +8,18 @@ from typing import Any
 
 from cl_bench.config.recipe import Named
 from cl_bench.report.statistics import Difference, Spread, paired, spread
+from cl_bench.sweep.estimate import duration
 
 INSIDE, OUTSIDE = "inside", "outside"
+WIDE = 0.6  # of the published value: a tolerance beyond it lets nearly everything pass
 
 
 @dataclass(frozen=True)
 class Line:
     """One metric of one recipe; ``ours`` is of the runs that finished, None if none did.
 
-    ``verdict``: inside | outside | indicator only (inside or outside) | diverged | not run: why.
+    ``verdict``: inside | outside | indicator only (inside or outside) | another protocol | diverged
+    | not run: how long it takes.
     """
 
     named: Named
@@ -40,7 +43,7 @@ def judge(named: Named, runs: Sequence[dict[str, Any]]) -> list[Line]:
     diverged = sum(run["diverged"] for run in runs)
     lines = []
     for metric in recipe.published or {"acc": None}:
-        published, tolerance = recipe.published.get(metric), recipe.tolerance.get(metric)
+        published, tolerance = recipe.published.get(metric), recipe.tolerance(metric)
         found = values(runs, metric, recipe.orders)
         ours = spread(found) if found else None
         line = Line(named, metric, published, tolerance, ours, diverged)
@@ -51,15 +54,16 @@ def judge(named: Named, runs: Sequence[dict[str, Any]]) -> list[Line]:
 def _verdict(line: Line) -> str:
     recipe = line.named.recipe
     if line.ours is None:
-        if line.diverged:
-            return "diverged"
-        return "not run: needs a GPU" if recipe.needs_gpu else "not run"
+        return "diverged" if line.diverged else f"not run: {duration(60 * recipe.minutes)} a run"
     if line.published is None:
         return "no published number"
+    if recipe.differs:
+        return "another protocol"
     # what is printed has three digits: a difference that shows as the tolerance is within it
     within = round(abs(line.difference), 3) <= line.tolerance
     verdict = INSIDE if within else OUTSIDE
-    return f"indicator only ({verdict})" if recipe.trust == "memory" else verdict
+    unsure = recipe.trust == "memory" or line.tolerance > WIDE * abs(line.published)
+    return f"indicator only ({verdict})" if unsure else verdict
 
 
 def values(runs: Sequence[dict[str, Any]], metric: str, orders: Sequence[str] = ()) -> list[float]:

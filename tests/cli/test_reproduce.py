@@ -26,11 +26,11 @@ recipe:
   table: digits
   row: single
   published: {acc: 0.602}
-  tolerance: {acc: 0.5}
+  spread: {acc: 0.1}
   source: Table 7
   trust: code
   fast: true
-  minutes: {cpu: 0.1, gpu: null}
+  minutes: 0.1
 """
 
 
@@ -61,7 +61,8 @@ def test_published_and_ours_side_by_side(finished):
     assert "| single | ACC | 0.602 | " in page
     overview = (home / "results" / "README.md").read_text()
     assert "| digits | single | ACC | 0.602 | " in overview
-    assert "not run: needs a GPU" in overview
+    assert "not run: 15 min a run" in overview
+    assert "| not run | " in overview
     assert (home / "results" / "variants.md").is_file()
 
 
@@ -209,11 +210,21 @@ def test_a_damaged_or_forgetful_run_is_neither_recorded_nor_overwritten(
     assert {p: p.read_bytes() for p in home.rglob("*") if p.is_file()} == before
 
 
-def test_the_list_shows_what_needs_a_gpu(cli):
+def test_the_list_says_how_long_everything_takes(cli):
     done = cli("reproduce", "--list", "gem2017")
     assert done.returncode == 0
     (line,) = [line for line in done.stdout.splitlines() if "cifar100_gem_1280" in line]
-    assert line.rstrip().endswith("needs a GPU, or --all")
+    assert line.split()[-5:] == ["5", "6.0", "h", "30.0", "h"]
+
+
+def test_nothing_is_left_out_for_the_time_it_takes(finished, inline):
+    home, _, _ = finished
+    path = home / "conf" / "paper" / f"{RECIPE}.yaml"
+    path.write_text(path.read_text().replace("minutes: 0.1", "minutes: 600"))
+    code, _, err = inline("reproduce", RECIPE, "--seeds", "3", "device=cpu", "plots=false")
+    assert code == 0
+    assert "3 runs, 2 done, 1 to do: about 10.0 h" in err
+    assert len(list((home / "outputs").glob("*-seed2-*/metrics.json"))) == 1
 
 
 def test_a_single_run_shows_what_the_paper_reports(finished, tmp_path, inline):

@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,9 @@ def test_every_recipe_is_typed_and_composes_and_its_record_is_its_own():
     runs = wanted(recipes, ["outputs=o", "device=cpu"])
     assert len(runs) >= len(recipes)
     assert {run.directory.parent.name for run in runs} == {"o"}
+    judged = [run for run in runs if run.recipe.recipe.published]
+    by_run = Counter((run.recipe.paper, run.directory) for run in judged)
+    assert max(by_run.values()) == 1  # a paper judges no run twice
     leads_to = {(run.recipe, run.seed, run.order): run.directory.name for run in runs}
     for named in recipes:
         for one in read_record(ROOT / "results", named):
@@ -82,7 +86,7 @@ def test_orders_of_tasks_are_runs_of_their_own():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"tolerance": {}}, "says nothing of acc"),
+        ({"spread": {"la": 0.1}}, "la is not among the published"),
         ({"trust": None}, "goes with published"),
         ({"trust": "gossip"}, "trust=gossip"),
         ({"publishd": {}}, "did you mean 'published'"),
@@ -90,8 +94,8 @@ def test_orders_of_tasks_are_runs_of_their_own():
 )
 def test_a_wrong_recipe_is_told_in_one_line(change, message):
     values = {
-        "table": "t", "row": "r", "published": {"acc": 0.5}, "tolerance": {"acc": 0.1},
-        "trust": "code", "minutes": {"cpu": 1.0, "gpu": None},
+        "table": "t", "row": "r", "published": {"acc": 0.5}, "spread": {"acc": 0.1},
+        "trust": "code", "minutes": 1.0,
     }  # fmt: skip
     check_recipe(values)
     with pytest.raises(UsageError, match=message):

@@ -2,15 +2,15 @@ import pytest
 
 from cl_bench.config.recipe import Named, check_recipe, read_recipes
 from cl_bench.report.statistics import spread
-from cl_bench.reproduce.markdown import number, with_spread
+from cl_bench.reproduce.markdown import number, paper_page, with_spread
 from cl_bench.reproduce.variants import variants_page
 from cl_bench.reproduce.verdict import against, judge, values
 
 
 def named(**changes):
     recipe = {
-        "table": "t", "row": "r", "published": {"acc": 0.8}, "tolerance": {"acc": 0.02},
-        "trust": "code", "minutes": {"cpu": 1.0, "gpu": None}, **changes,
+        "table": "t", "row": "r", "published": {"acc": 0.8}, "spread": {"acc": 0.01},
+        "trust": "code", "minutes": 1.0, **changes,
     }  # fmt: skip
     return Named("p", "r", check_recipe(recipe))
 
@@ -49,14 +49,43 @@ def test_an_unverified_number_is_an_indicator_only():
     assert verdict(recipe, 0.7) == "indicator only (outside)"
 
 
-def test_why_something_was_not_run():
-    assert verdict(named()) == "not run"
-    assert verdict(named(minutes={"cpu": 61.0, "gpu": 1.0})) == "not run: needs a GPU"
-    assert verdict(named(minutes={"cpu": 61.0, "gpu": 1.0}), 0.8) == "inside"
+def test_what_was_not_run_says_how_long_it_takes():
+    assert verdict(named(minutes=47)) == "not run: 47 min a run"
+    assert verdict(named(minutes=150)) == "not run: 2.5 h a run"
+    assert verdict(named(minutes=150), 0.8) == "inside"
+
+
+@pytest.mark.parametrize(
+    ("metric", "spread", "tolerance"),
+    [
+        ("acc", {"acc": 0.03}, 0.06),  # twice the spread
+        ("acc", {"acc": 0.004}, 0.02),  # at least
+        ("bwt_authors_code", {"bwt_authors_code": 0.004}, 0.04),
+        ("bwt_authors_code", {}, 0.05),  # none is known
+        ("capacity", {}, 0.3),
+    ],
+)
+def test_a_tolerance_follows_from_the_spread(metric, spread, tolerance):
+    recipe = named(published={metric: 0.8}, spread=spread).recipe
+    assert recipe.tolerance(metric) == pytest.approx(tolerance)
+    assert recipe.tolerance("la") is None
+
+
+def test_a_tolerance_as_wide_as_the_value_judges_nothing():
+    assert verdict(named(published={"acc": 0.08}, spread={}), 0.09) == "indicator only (inside)"
+    assert verdict(named(published={"acc": -0.1}, spread={}), -0.2) == "outside"
+
+
+def test_a_value_of_another_protocol_is_shown_and_not_judged():
+    recipe = named(differs="theirs has other images")
+    assert verdict(recipe, 0.7) == "another protocol"
+    page = paper_page("p", [recipe], {"p/r": runs(0.7)}, "")
+    assert "| r [1] | ACC | 0.800 | 0.700 (1) |" in page
+    assert "[1] theirs has other images" in page
 
 
 def test_without_a_published_number_accuracy_is_shown():
-    recipe = named(published={}, tolerance={}, trust=None)
+    recipe = named(published={}, spread={}, trust=None)
     (line,) = judge(recipe, runs(0.5))
     assert (line.metric, line.verdict, line.difference) == ("acc", "no published number", None)
 
