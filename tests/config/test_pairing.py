@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from small_runs import config_of
 
 from cl_bench import datasets
 from cl_bench.config import registry
+from cl_bench.config.compose import config_of
 from cl_bench.config.pairing import check_pairing, needs
 from cl_bench.errors import UsageError
 
