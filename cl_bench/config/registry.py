@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from pathlib import Path
+from types import ModuleType
 
 from cl_bench.errors import UsageError
 
@@ -14,6 +15,7 @@ ROOMS = {
     "model": "models",
     "stream": "streams",
     "tracker": "trackers",
+    "metric": "metrics",
 }
 RENAMED = {"turned_split": "quarter_turns"}  # names in the records of earlier versions
 
@@ -39,3 +41,14 @@ def find(group: str, name: str, base: type) -> type:
             f"it defines {len(found)}"
         )
     return found[0]
+
+
+def modules(group: str) -> list[ModuleType]:
+    """Every module of the group's room but its ``base``, by name."""
+    room = ROOMS[group]
+    names = sorted(path.stem for path in (Path(__file__).parents[1] / room).glob("*.py"))
+    return [
+        importlib.import_module(f"cl_bench.{room}.{name}")
+        for name in names
+        if name not in ("__init__", "base")
+    ]

@@ -50,7 +50,7 @@ def test_every_setting_that_varies_makes_rows(tmp_path):
         write_run(tmp_path, "er", 0, method__lr=lr)
     report = build([tmp_path])
     assert rows(report, "method.name", "memory.size", "method.lr") == [
-        ("er", "0", "0.03"), ("er", "0", "0.1"), ("gem", "200", "0.1"), ("gem", "1280", "0.1"),
+        ("er", "–", "0.03"), ("er", "–", "0.1"), ("gem", "200", "0.1"), ("gem", "1280", "0.1"),
     ]  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def test_by_averages_over_the_rest_and_says_so(tmp_path):
 
 
 def test_an_unknown_key_gets_a_hint(tmp_path):
-    write_run(tmp_path)
+    write_run(tmp_path, "gem", memory=200)
     with pytest.raises(UsageError, match=r"did you mean 'memory.size'"):
         build([tmp_path], by=["memory.siz"])
 
@@ -112,7 +112,7 @@ def test_a_run_that_failed_here_and_finished_there_is_no_gap(tmp_path):
     assert build([tmp_path]).left_out == []
 
 
-def test_failed_interrupted_and_missing_cells_have_a_reason(tmp_path):
+def test_failed_and_interrupted_runs_have_a_reason(tmp_path):
     for seed in range(3):
         write_run(tmp_path, "gem", seed, memory=200)
     write_run(tmp_path, "gem", 0, memory=1280)
@@ -122,18 +122,16 @@ def test_failed_interrupted_and_missing_cells_have_a_reason(tmp_path):
     gaps = {(gap.what, gap.state): gap.reason for gap in build([tmp_path]).left_out}
     assert gaps == {
         ("gem, memory.size=1280, seed=1", "diverged"): "not finite after task 2",
-        ("single, memory.size=0, seed=0", "interrupted"): "interrupted before the end",
-        ("single, memory.size=0, seed=1", "running"): "not finished: still running, or killed",
-        ("gem, memory.size=1280", "missing"): "no run of seed 2",
-        ("single", "missing"): "no run of seed 2",
+        ("single, seed=0", "interrupted"): "interrupted before the end",
+        ("single, seed=1", "running"): "not finished: still running, or killed",
     }
 
 
-def test_a_combination_that_nobody_ran_is_missing(tmp_path):
+def test_what_nobody_asked_for_is_not_missing(tmp_path):
     for lr, size in ((0.1, 200), (0.1, 1280), (0.3, 200)):
         write_run(tmp_path, "gem", 0, memory=size, method__lr=lr)
-    (gap,) = build([tmp_path]).left_out
-    assert (gap.what, gap.state) == ("gem, memory.size=1280, method.lr=0.3", "missing")
+    write_run(tmp_path, "single", 1)
+    assert build([tmp_path]).left_out == []
 
 
 def damage_csv(run):
