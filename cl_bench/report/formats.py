@@ -25,6 +25,8 @@ def print_terminal(report: Report, console: Any) -> None:
 
     for section in all_sections(report):
         console.print(Text(section.title, style="bold"))
+        if section.note:
+            console.print(Text(section.note, style="dim"))
         for part in narrow(section, width, console.width):
             table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
             for index, name in enumerate(part.head):
@@ -45,7 +47,11 @@ def markdown(report: Report) -> str:
     """Pipe tables; the best in bold."""
     lines = []
     for section in all_sections(report):
-        lines += [f"**{section.title}**", "", _bar([_md(h) for h in section.head])]
+        lines += [
+            f"**{_md(section.title)}**{'. ' * bool(section.note)}{_md(section.note)}",
+            "",
+            _bar([_md(h) for h in section.head]),
+        ]
         rule = ["---" if i < section.labels else "---:" for i in range(len(section.head))]
         lines.append(_bar(rule))
         for row in section.rows:
@@ -93,12 +99,13 @@ def _points(words: list[str]) -> float:
 
 
 def _table(section: Section, width: Width) -> str:
+    words = ". ".join(filter(None, (section.title, section.note)))
     star = "*" if width == "page" else ""
     columns = "l" * section.labels + "r" * (len(section.head) - section.labels)
     lines = [
         f"\\begin{{table{star}}}",
         "\\centering\\footnotesize\\setlength{\\tabcolsep}{2.5pt}",
-        f"\\caption{{{_tex(section.title)}.}}",
+        f"\\caption{{{_tex(words)}.}}",
         "\\sbox0{%",
         f"\\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
         "\\toprule",

@@ -136,7 +136,10 @@ def _beside(report: Report, commands: Commands) -> dict[tuple[str, ...], dict[st
             and tuple(setting(run, key) for key in report.labels) == label
         )  # fmt: skip
         lost = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-        found[label] = {"command": commands.of(member.runs), "lost": lost}
+        found[tuple(map(report.look.name, label))] = {
+            "command": commands.of(member.runs),
+            "lost": lost,
+        }
     return found
 
 

@@ -22,12 +22,13 @@ class Cell(NamedTuple):
 
 
 class Section(NamedTuple):
-    """The first ``labels`` columns are words, the others numbers."""
+    """The first ``labels`` columns are words, the others numbers; ``note`` says how to read it."""
 
     title: str
     head: list[str]
     rows: list[list[Cell]]
     labels: int
+    note: str = ""
 
 
 def sections(report: Report) -> list[Section]:
@@ -86,8 +87,8 @@ def _quality(report: Report) -> Iterator[Section]:
             if metric.key == "acc" and with_interval:
                 row.append(_interval(report, metric, line))
         rows.append(row)
-    title = f"{_subject(report)}: mean ± {spread_words(report)} over n seeds; {bold_words(report)}"
-    yield Section(title, head, rows, len(report.labels))
+    note = f"Mean ± {spread_words(report)} over n seeds; {bold_words(report)}"
+    yield Section(_subject(report), head, rows, len(report.labels), note)
 
 
 def _subject(report: Report) -> str:
@@ -122,7 +123,8 @@ def _cost(report: Report) -> Iterator[Section]:
         for _, line in _lines(report.frame)
     ]
     head = [*_heads(report), *(report.look.name(metric.heading) for metric in costs)]
-    yield Section("Cost of a run, mean over seeds", head, rows, len(report.labels))
+    note = f"Mean ± {spread_words(report)} over seeds"
+    yield Section("Cost of a run", head, rows, len(report.labels), note)
 
 
 def pivots(report: Report) -> list[tuple[Metric, Section]]:
@@ -164,17 +166,15 @@ def _pivot(report: Report, metric: Metric) -> Section:
         rows.append(shown)
     counts = sorted(set(report.frame["n"]))
     seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    title = (
-        f"{look.name(metric.heading)}{' in %' * (look.digits.percent and metric.unit == 'share')}"
-    )
-    title += f", {metric.meaning}: mean ± {spread_words(report)} over {seeds} seeds"
-    if metric.better:
-        title += f"; {bold_words(report)}"
+    in_percent = look.digits.percent and metric.unit == "share"
+    note = f"{metric.meaning[0].upper()}{metric.meaning[1:]}: mean ± {spread_words(report)} over "
+    note += f"{seeds} seeds" + (f"; {bold_words(report)}" if metric.better else "")
     named = [
         ", ".join(_column(report, k, v) for k, v in zip(columns, h, strict=True)) for h in order
     ]
     head = [*(look.name(heading(key)) for key in keys), *(n or metric.heading for n in named)]
-    return Section(title, head, rows, len(keys))
+    title = look.name(metric.heading) + " in %" * in_percent
+    return Section(title, head, rows, len(keys), note)
 
 
 def _check_pivot(report: Report, cells: Sequence[list[int]]) -> None:
@@ -222,11 +222,12 @@ def _differences(report: Report) -> Section:
                 row.append(Cell(probability(p), sort=number(p)))
         rows.append(row)
     test = {"t": "a paired t-test", "wilcoxon": "a Wilcoxon signed-rank test"}[report.test]
-    title = (
-        f"Difference from {report.baseline}{' in %' * digits.percent}, over pairs of equal seed "
-        f"and stream; p of {test}, raw and after Holm's correction over the rows"
+    title = f"Difference from {report.baseline}{' in %' * digits.percent}"
+    note = (
+        f"Over pairs of equal seed and stream; p of {test}, raw and after Holm's correction over "
+        "the rows"
     )
-    return Section(title, head, rows, len(report.labels))
+    return Section(title, head, rows, len(report.labels), note)
 
 
 def _orders(report: Report) -> Section:
@@ -244,10 +245,10 @@ def _orders(report: Report) -> Section:
                 *(Cell(form(m, v, None, report.look.digits), sort=v) for m, v in values),
             ]
         )
-    title = "Order robustness: gap between the best and the worst order of the tasks"
+    title, note = "Order robustness", "Gap between the best and the worst order of the tasks"
     head = [*(report.look.name(heading(key)) for key in keys), "most order-dependent task"]
     head += ["orders", *(report.look.name(metric.heading) for metric in shown)]
-    return Section(title, head, rows, len(keys) + 1)
+    return Section(title, head, rows, len(keys) + 1, note)
 
 
 def _lines(frame: Any) -> list[tuple[int, dict[str, Any]]]:
@@ -326,10 +327,11 @@ def narrow(section: Section, width: Callable[[list[str]], float], room: float) -
     labels = [*range(section.labels)]
     return [
         Section(
-            f"{section.title.partition(':')[0]} (continued)" if count else section.title,
+            f"{section.title} (continued)" if count else section.title,
             [section.head[i] for i in labels + part],
             [[row[i] for i in labels + part] for row in section.rows],
             section.labels,
+            "" if count else section.note,
         )
         for count, part in enumerate(parts)
     ]
