@@ -10,7 +10,8 @@ from unittest import mock
 
 import numpy as np
 
-from cl_bench.metrics import summarize
+from cl_bench import metrics
+from cl_bench.metrics.base import Measured
 from cl_bench.results.record import RunRecord
 
 LEARNED = 0.9  # accuracy right after learning
@@ -77,11 +78,10 @@ def _write(
         record.write(
             list(names or (f"permutation {i + 1}" for i in range(tasks))),
             matrix,
-            {
-                **summarize(matrix), "parameters": 1000,
-                "memory_bytes": 64 * config["memory"]["size"],
+            metrics.compute(Measured(matrix, {
+                "parameters": 1000, "memory_bytes": 64 * config["memory"]["size"],
                 "seconds_total": 2.0 + config["seed"], "peak_rss_bytes": 2**28,
-            },
+            })),
             {
                 "cl_bench": "0.1.0", "code": {"commit": commit, "changed": False},
                 "dataset": {"sha256": "d" * 64}, "packages": {"torch": "2.13.0"}, "device": "cpu",

@@ -83,6 +83,7 @@ def _carry_through(run: Run, record: RunRecord, known: Forgotten) -> None:
     """Bring every file in line with ``known``, whichever of them were before."""
     from cl_bench import metrics
     from cl_bench.files.state import write_state
+    from cl_bench.metrics.base import Measured
     from cl_bench.results.record import read_accuracy
     from cl_bench.run import checkpoint
     from cl_bench.run.execute import MODEL, write_summary
@@ -100,9 +101,8 @@ def _carry_through(run: Run, record: RunRecord, known: Forgotten) -> None:
         raise RunError(f"{directory}: {error}; run it again with force=true") from None
     left = [i for i, n in enumerate(known.numbers(len(names))) if n not in known.tasks]
     matrix = matrix[[0, *(i + 1 for i in left)]][:, left]
-    values |= {
-        **metrics.summarize(matrix), **run.method.metrics(), "parameters": run.method.parameters
-    }  # fmt: skip
+    counted = {**values, **run.method.metrics(), "parameters": run.method.parameters}
+    values = metrics.compute(Measured(matrix, counted))
     record.write_numbers([names[i] for i in left], matrix, values, run.method.diagnostics())
     (directory / "accuracy.png").unlink(missing_ok=True)
     write_summary(directory, run.cfg)

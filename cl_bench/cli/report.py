@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cl_bench.cli.parser import Parser
 from cl_bench.errors import RunError, UsageError
 from cl_bench.files.atomic import write_atomic
+
+if TYPE_CHECKING:
+    from cl_bench.report.table import Look
 
 FORMATS = ("terminal", "markdown", "csv", "latex", "json", "html")
 SUFFIXES = {".md": "markdown", ".csv": "csv", ".tex": "latex", ".json": "json", ".html": "html"}
@@ -25,9 +29,24 @@ def parser() -> argparse.ArgumentParser:
     add("places", nargs="*", type=Path, metavar="DIR", help="where the runs are (outputs)")
     add("--by", nargs="+", default=[], metavar="KEY", help="rows by these settings alone")
     add("--baseline", metavar="KEY=VALUE", help="paired differences from it, e.g. method=single")
+    add("--metrics", nargs="+", default=[], metavar="KEY", help="these alone, such as acc aia")
+    add("--sort", metavar="KEY", help="rows by a metric, the best first, or by a setting")
+    add("--rows", nargs="+", default=[], metavar="KEY", help="a table per metric with these rows")
+    add("--columns", nargs="+", default=[], metavar="KEY", help="and with these columns")
+    add("--percent", action="store_true", help="accuracies in percent")
+    add("--digits", type=int, choices=range(8), metavar="N", help="after the point, of accuracies")
+    add("--names", nargs="+", default=[], metavar="WORD=NAME", help="what words are printed as")
+    add(
+        "--spread",
+        choices=("std", "se", "ci"),
+        default="std",
+        help="what ± is: standard deviation, standard error or 95%% interval",
+    )
+    add("--test", choices=("t", "wilcoxon"), default="t", help="paired test of p and of bold")
     add("--format", choices=FORMATS, help="default: from the suffix of --out, else terminal")
     add("--out", type=Path, metavar="FILE", help="write there instead of on the terminal")
     add("--interval", choices=("t", "bootstrap"), default="t", help="kind of 95%% interval")
+    add("--width", choices=("column", "page"), default="page", help="of LaTeX tables")
     add("--figures", type=Path, metavar="DIR", help="figures as PNG and PDF (needs matplotlib)")
     return found
 
@@ -41,8 +60,9 @@ def main(arguments: list[str]) -> None:
     from cl_bench.report.table import build
 
     report = build(
-        options.places or [Path("outputs")], options.by, options.baseline, options.interval
-    )
+        options.places or [Path("outputs")], options.by, options.baseline, options.interval,
+        metrics=options.metrics, sort=options.sort, test=options.test, look=_look(options),
+    )  # fmt: skip
     if options.figures is not None:
         from cl_bench.report.figures import write_figures
 
@@ -51,7 +71,8 @@ def main(arguments: list[str]) -> None:
     if kind == "terminal":
         _terminal(report, options.out)
         return
-    content = _content(report, kind, options.out.parent if options.out else Path())
+    place = options.out.parent if options.out else Path()
+    content = _content(report, kind, place, options.width)
     if options.out is None:
         sys.stdout.write(content)
         return
@@ -59,6 +80,20 @@ def main(arguments: list[str]) -> None:
         write_atomic(options.out, content)
     except OSError as error:
         raise RunError(f"cannot write {options.out}: {error.strerror}") from None
+
+
+def _look(options: argparse.Namespace) -> Look:
+    from cl_bench.metrics.base import Digits
+    from cl_bench.report.table import Look
+
+    names = {}
+    for word in options.names:
+        old, equals, new = word.partition("=")
+        if not (old and equals):
+            raise UsageError(f"--names {word}: write WORD=NAME, such as gem=GEM")
+        names[old] = new
+    digits = Digits(options.percent, options.digits)
+    return Look(digits, options.spread, names, tuple(options.rows), tuple(options.columns))
 
 
 def _terminal(report, out: Path | None) -> None:
@@ -85,17 +120,18 @@ class _Nowhere:
         pass
 
 
-def _content(report, kind: str, place: Path) -> str:
+def _content(report, kind: str, place: Path, width: str) -> str:
     from cl_bench.report import formats
 
     if kind == "html":
         from cl_bench.report.html import html
 
         return html(report, place)
+    if kind == "latex":
+        return formats.latex(report, width)
     writers = {
         "markdown": formats.markdown,
         "csv": formats.csv,
-        "latex": formats.latex,
         "json": formats.to_json,
     }
     return writers[kind](report)

@@ -7,6 +7,7 @@ import importlib
 import inspect
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from cl_bench.errors import UsageError
@@ -17,6 +18,7 @@ ROOMS = {
     "model": "models",
     "stream": "streams",
     "tracker": "trackers",
+    "metric": "metrics",
 }
 PACKAGE = Path(__file__).parents[1]
 RENAMED = {"turned_split": "quarter_turns"}  # names in the records of earlier versions
@@ -98,3 +100,14 @@ def _file(group: str, name: str) -> Path:
     if not name.isidentifier() or not path.is_file():
         raise UsageError(f"{group}={name}: there is no file cl_bench/{room}/{name}.py")
     return path
+
+
+def modules(group: str) -> list[ModuleType]:
+    """Every module of the group's room but its ``base``, by name."""
+    room = ROOMS[group]
+    names = sorted(path.stem for path in (Path(__file__).parents[1] / room).glob("*.py"))
+    return [
+        importlib.import_module(f"cl_bench.{room}.{name}")
+        for name in names
+        if name not in ("__init__", "base")
+    ]

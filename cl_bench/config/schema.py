@@ -122,7 +122,7 @@ def check_run(values: dict[str, Any]) -> RunConfig:
         # a size without a memory means nothing, and must not make two runs out of one
         values = {**values, "memory": {**memory, "size": 0}}
     if isinstance(dataset := values.get("dataset"), dict):
-        values = {**values, "dataset": {**dataset, **_task_identity(dataset)}}
+        values = {**values, "dataset": {**dataset, **default_identity(dataset)}}
     cfg = check(values, RunConfig)
     for group in ("method", "dataset", "model", "memory", "tracker"):
         named = {key: getattr(cfg, group).get(key) for key in ("name", "implementation")}
@@ -130,7 +130,7 @@ def check_run(values: dict[str, Any]) -> RunConfig:
     return cfg
 
 
-def _task_identity(dataset: dict[str, Any]) -> dict[str, Any]:
+def default_identity(dataset: dict[str, Any]) -> dict[str, Any]:
     """``task_identity`` where the dataset leaves it to the scenario: the value of its table."""
     table = dataset.get("task_identity")
     if not isinstance(table, dict):

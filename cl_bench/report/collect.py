@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from cl_bench import metrics
 from cl_bench.config.pairing import identity
 from cl_bench.files.untrusted import (
     Damaged,
@@ -20,6 +21,7 @@ from cl_bench.files.untrusted import (
     read_yaml,
     run_directories,
 )
+from cl_bench.metrics.base import Measured
 from cl_bench.results.forgotten import read_forgotten
 from cl_bench.results.record import read_results
 
@@ -102,7 +104,9 @@ def _read_config(run: RecordedRun) -> None:
         if not isinstance(values, dict):
             raise Damaged(f"config.yaml: no section {section}")
         for key, value in values.items():
-            if value is not None:
+            # where there is no memory its size says nothing: it is one run in a sweep over sizes
+            without = section == "memory" and values.get("name") == "none" and key != "name"
+            if value is not None and not without:
                 run.settings[clean(f"{section}.{key}", 80)] = _plain(value)
     run.settings["dataset.task_identity"] = _plain(identity(config["dataset"]))
     seed = config.get("seed")
@@ -134,6 +138,32 @@ def _read_results(run: RecordedRun) -> None:
     run.numbers = tuple(gone.numbers(len(names)))
     if gone:  # such a run is measured on other tasks: it must not be averaged with the others
         run.settings[FORGOTTEN] = ", ".join(gone.tasks.values())
+
+
+REFERENCE = "joint"  # the method that learns all tasks together
+
+
+def with_references(runs: Sequence[RecordedRun]) -> list[str]:
+    """Add to ``runs`` the metrics that need a joint run on the same stream; notes.
+
+    The reference has the same seed, stream and model. Where several fit, none is taken.
+    """
+
+    def occasion(run: RecordedRun) -> tuple[Any, ...]:
+        model = sorted((k, repr(v)) for k, v in run.settings.items() if k.startswith("model."))
+        return (run.seed, run.environment.get("stream_sha256"), run.matrix.shape, *model)
+
+    references: dict[Any, list[RecordedRun]] = {}
+    for run in runs:
+        if run.settings["method.name"] == REFERENCE and run.environment.get("stream_sha256"):
+            references.setdefault(occasion(run), []).append(run)
+    for run in runs:
+        if len(found := references.get(occasion(run), [])) == 1 and run is not found[0]:
+            values = metrics.compute(Measured(run.matrix, run.metrics, found[0].matrix))
+            run.metrics |= {key: value for key, value in values.items() if value is not None}
+    if any(len(found) > 1 for found in references.values()):
+        return [f"several runs of {REFERENCE} on one stream and seed: none is the reference"]
+    return []
 
 
 def newest_of_each(runs: Iterable[RecordedRun]) -> tuple[list[RecordedRun], list[str]]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cl_bench.config.compose import compose
+from cl_bench.config.schema import default_identity
 from cl_bench.errors import UsageError
 from cl_bench.files.untrusted import Damaged, clean, read_yaml
 from cl_bench.report.collect import IDENTITY, RecordedRun
@@ -57,10 +58,13 @@ class Commands:
         if (found := self._compose(words)) is None:
             return None
         words += [f"{s}={names[s]}" for s in FOLLOWING if found[s].get("name") != names[s]]
-        if (found := self._compose(words)) is None:
+        if (composed := self._compose(words)) is None:
             return None
+        found = {section: dict(values) for section, values in composed.items()}
         if asked["dataset"].get("seed") == config.get("seed"):
             asked["dataset"].pop("seed", None)  # it follows the run's
+        table = found["dataset"].get("task_identity")  # the scenario decides, unless told otherwise
+        found["dataset"] |= default_identity({**asked["dataset"], "task_identity": table})
         for section, values in found.items():
             words += [
                 f"{section}.{key}={_value(asked[section][key])}"

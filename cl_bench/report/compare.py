@@ -9,7 +9,14 @@ from typing import Any
 from cl_bench.errors import UsageError
 from cl_bench.report.collect import RecordedRun
 from cl_bench.report.grouping import PROVENANCE, Group, Grouping, resolve, setting
-from cl_bench.report.statistics import Difference, Interval, paired
+from cl_bench.report.statistics import (
+    LEVEL,
+    Difference,
+    Interval,
+    Test,
+    paired,
+    smallest_p,
+)
 
 Runs = list[RecordedRun]  # of one seed and stream: several where ``--by`` averages over settings
 
@@ -38,7 +45,11 @@ class Baseline:
 
 
 def compare(
-    grouping: Grouping, baseline: Baseline, metrics: Sequence[str], interval: Interval
+    grouping: Grouping,
+    baseline: Baseline,
+    metrics: Sequence[str],
+    interval: Interval = "t",
+    test: Test = "t",
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """A row per group other than the baseline: metric -> :class:`Difference`, and notes."""
     bases = [g for g in grouping.groups if all(map(baseline.chooses, g.runs))]
@@ -55,8 +66,31 @@ def compare(
         if reason:
             name = ", ".join(member.label(grouping.labels))
             notes.append(f"{name} and {baseline.words} differ in {reason} besides")
-        rows.append({"group": member, "base": base, **_differences(pairs, metrics, interval)})
+        rows.append({"group": member, "base": base, **_differences(pairs, metrics, interval, test)})
     return rows, notes
+
+
+def difference(ours: Group, theirs: Group, metric: str, test: Test) -> Difference | None:
+    """Of two groups in a metric, over the seeds and streams that both have; None without any."""
+    return _differences(_pairs(ours, theirs), [metric], "t", test).get(metric)
+
+
+def too_few(rows: Sequence[dict[str, Any]], metrics: Sequence[str], test: Test) -> list[str]:
+    """A note where so few pairs were compared that no difference could reach the level of .05."""
+    counts = [row[metrics[0]].n for row in rows if metrics and metrics[0] in row]
+    if not counts:
+        return []
+    pairs, tests = max(counts), len(counts)
+    least = smallest_p(pairs, test)
+    if least is None:
+        return ["one pair allows no test: run more seeds"]
+    if least * tests <= LEVEL:
+        return []
+    held = f" ({least * tests:.3g} after Holm's correction of {tests})" if tests > 1 else ""
+    return [
+        f"with {pairs} pairs the test cannot give a p below {least:.3g}{held}, whatever the "
+        "difference: run more seeds"
+    ]
 
 
 def _counterpart(
@@ -135,7 +169,7 @@ def _occasion(run: RecordedRun) -> tuple[Any, ...]:
 
 
 def _differences(
-    pairs: Sequence[tuple[Runs, Runs]], metrics: Sequence[str], interval: Interval
+    pairs: Sequence[tuple[Runs, Runs]], metrics: Sequence[str], interval: Interval, test: Test
 ) -> dict[str, Difference]:
     """A side's runs of one seed and stream are one observation, their mean."""
     found = {}
@@ -144,7 +178,7 @@ def _differences(
         means = [(fmean(ours), fmean(theirs)) for ours, theirs in both if ours and theirs]
         if means:
             ours, theirs = zip(*means, strict=True)
-            found[metric] = paired(ours, theirs, interval)
+            found[metric] = paired(ours, theirs, interval, test)
     return found
 
 

@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
-from typing import Any
+from csv import writer as writer_of
+from typing import Any, Literal
 
+from cl_bench import metrics as registry
 from cl_bench.files.untrusted import table_cell
-from cl_bench.report.sections import Section, all_sections
+from cl_bench.report.sections import Section, all_sections, heading, narrow, pivots, sections
 from cl_bench.report.table import Report
 
 _NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?")
 
 
 def print_terminal(report: Report, console: Any) -> None:
-    """Tables of a rich console, as wide as they need to be."""
+    """Tables of a rich console; one that is wider than the terminal goes on below itself."""
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
+    def width(words: list[str]) -> int:
+        return max(map(cell_len, words)) + 2
+
     for section in all_sections(report):
         console.print(Text(section.title, style="bold"))
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        for index, name in enumerate(section.head):
-            if index < section.labels:
-                table.add_column(Text(name), overflow="fold")
-            else:
-                table.add_column(Text(name), justify="right", no_wrap=True)
-        for row in section.rows:
-            # Text, not str: a run directory's words are no markup
-            table.add_row(*(Text(c.text, style="bold" if c.bold else "") for c in row))
-        console.print(table)
-        console.print()
+        if section.note:
+            console.print(Text(section.note, style="dim"))
+        for part in narrow(section, width, console.width):
+            table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+            for index, name in enumerate(part.head):
+                if index < part.labels:
+                    table.add_column(Text(name), overflow="fold")
+                else:
+                    table.add_column(Text(name), justify="right", no_wrap=True)
+            for row in part.rows:
+                # Text, not str: a run directory's words are no markup
+                table.add_row(*(Text(c.text, style="bold" if c.bold else "") for c in row))
+            console.print(table)
+            console.print()
     for note in report.notes:
         console.print(Text(f"note: {note}"))
 
@@ -40,7 +50,11 @@ def markdown(report: Report) -> str:
     """Pipe tables; the best in bold."""
     lines = []
     for section in all_sections(report):
-        lines += [f"**{section.title}**", "", _bar([_md(h) for h in section.head])]
+        lines += [
+            f"**{_md(section.title)}**{'. ' * bool(section.note)}{_md(section.note)}",
+            "",
+            _bar([_md(h) for h in section.head]),
+        ]
         rule = ["---" if i < section.labels else "---:" for i in range(len(section.head))]
         lines.append(_bar(rule))
         for row in section.rows:
@@ -60,24 +74,58 @@ def _md(text: str) -> str:
     return re.sub(r"([\\`*_|\[\]~])", r"\\\1", text) if text != "–" else text
 
 
-def latex(report: Report) -> str:
-    r"""``tabular`` environments for ``\usepackage{booktabs}``; notes are comments."""
-    parts = ["% needs \\usepackage{booktabs}"]
-    for section in all_sections(report):
-        parts += ["", f"% {section.title}", _tabular(section)]
-    parts += [f"% note: {note}" for note in report.notes]
+# TeX points: a column of a two-column paper, and its page
+ROOM = {"column": 234.0, "page": 487.0}
+Width = Literal["column", "page"]
+
+
+def latex(report: Report, width: Width = "page") -> str:
+    r"""Tables for ``\usepackage{booktabs,graphicx}`` that fit a column or the whole page of a
+    two-column paper, with captions; notes are comments.
+
+    A table that would be wider goes on in another, with the same first columns. Widths are
+    estimated from the words; TeX, which knows them, scales down what is wider all the same.
+    """
+    parts = ["% needs \\usepackage{booktabs,graphicx}"]
+    for section in sections(report):
+        for part in narrow(section, _points, ROOM[width]):
+            parts += ["", _table(part, width)]
+    gaps = [f"not in the tables: {gap.what}: {gap.state}: {gap.reason}" for gap in report.left_out]
+    notes = [f"note: {note}" for note in report.notes]
+    parts += [f"% {_tex(words)}" for words in (*gaps, *notes)]
     return "\n".join(parts) + "\n"
 
 
-def _tabular(section: Section) -> str:
+def _points(words: list[str]) -> float:
+    """About the width of a column in footnotesize."""
+    return 4.3 * max(map(len, words)) + 5
+
+
+def _table(section: Section, width: Width) -> str:
+    words = ". ".join(filter(None, (section.title, section.note)))
+    star = "*" if width == "page" else ""
     columns = "l" * section.labels + "r" * (len(section.head) - section.labels)
-    lines = [f"\\begin{{tabular}}{{{columns}}}", "\\toprule", _ampersands(section.head)]
-    lines.append("\\midrule")
+    lines = [
+        f"\\begin{{table{star}}}",
+        "\\centering\\footnotesize\\setlength{\\tabcolsep}{2.5pt}",
+        f"\\caption{{{_tex(words)}.}}",
+        "\\sbox0{%",
+        f"\\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
+        "\\toprule",
+        _ampersands(section.head),
+        "\\midrule",
+    ]
     for row in section.rows:
         cells = [_tex(cell.text) for cell in row]
         bold = [f"\\textbf{{{t}}}" if c.bold else t for t, c in zip(cells, row, strict=True)]
         lines.append(" & ".join(bold) + r" \\")
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}"])
+    lines += [
+        "\\bottomrule",
+        "\\end{tabular}}",
+        "\\ifdim\\wd0>\\linewidth \\resizebox{\\linewidth}{!}{\\usebox0}\\else \\usebox0\\fi",
+        f"\\end{{table{star}}}",
+    ]
+    return "\n".join(lines)
 
 
 def _ampersands(head: list[str]) -> str:
@@ -99,8 +147,11 @@ def _tex(text: str) -> str:
 
 
 def csv(report: Report) -> str:
-    """One row per group with full precision: for every metric mean, std, low and high; then for
-    the baseline's differences the same with ``difference_`` before it."""
+    """One row per group with full precision: for every metric mean, std, se, low and high; then
+    for the baseline's differences the same with ``difference_`` before it. With rows and columns
+    of one's own the printed tables, each mean and what is around it."""
+    if report.look.rows or report.look.columns:
+        return _pivots_csv(report)
     frame = report.frame
     if len(report.differences):
         renamed = report.differences.rename(
@@ -108,7 +159,41 @@ def csv(report: Report) -> str:
         )
         frame = frame.merge(renamed, on=report.labels, how="left")
     text = {label: frame[label].map(_cell) for label in report.labels}
-    return frame.assign(**text).to_csv(index=False, lineterminator="\n")
+    return _looking(report, frame.assign(**text)).to_csv(index=False, lineterminator="\n")
+
+
+def _looking(report: Report, frame: Any) -> Any:
+    """``frame`` with the report's names, in percent and rounded where that was asked for."""
+    digits, names = report.look.digits, report.look.names
+    frame = frame.replace(dict.fromkeys(report.labels, names))
+    for metric in {m.key: m for m in (*registry.known().values(), *report.metrics)}.values():
+        parts = [f"{metric.key}_{part}" for part in ("mean", "std", "se", "low", "high")]
+        keys = [k for part in parts for k in (part, f"difference_{part}") if k in frame]
+        if metric.unit == "share":
+            frame[keys] *= 100 if digits.percent else 1
+            frame[keys] = frame[keys] if digits.digits is None else frame[keys].round(digits.digits)
+    return frame.rename(
+        columns={key: names.get(key, names.get(heading(key), key)) for key in report.labels}
+    )
+
+
+def _pivots_csv(report: Report) -> str:
+    """A line per metric and row of its table."""
+    table = io.StringIO()
+    writer = writer_of(table, lineterminator="\n")
+    for metric, section in pivots(report):
+        heads = section.head[section.labels :]
+        writer.writerow(
+            ["metric", *section.head[: section.labels], *(w for h in heads for w in (h, f"{h} ±"))]
+        )
+        for row in section.rows:
+            numbers = [
+                value for cell in row[section.labels :] for value in (cell.sort, cell.around)
+            ]
+            scale = 100 if report.look.digits.percent and metric.unit == "share" else 1
+            shown = ["" if value is None else scale * value for value in numbers]
+            writer.writerow([metric.key, *(cell.text for cell in row[: section.labels]), *shown])
+    return table.getvalue()
 
 
 def _cell(value: Any) -> Any:
@@ -129,8 +214,7 @@ def to_json(report: Report) -> str:
         "baseline": report.baseline,
         "differences": report.differences.to_dict("records"),
         "orders": [
-            {**e.settings, "orders": e.orders, "aopd": e.aopd, "mopd": e.mopd, "opd": e.opd}
-            for e in report.orders
+            {**e.settings, "orders": e.orders, **e.metrics, "opd": e.opd} for e in report.orders
         ],
         "left_out": [vars(gap) for gap in report.left_out],
         "notes": report.notes,

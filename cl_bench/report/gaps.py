@@ -1,15 +1,21 @@
-"""The cells of a sweep that no table can show: failed, unfinished, damaged, never started."""
+"""What no table can show: runs that failed, are unfinished or damaged, or were asked for only."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from cl_bench.errors import UsageError
+from cl_bench.files.untrusted import clean
 from cl_bench.report.collect import RecordedRun
-from cl_bench.report.grouping import Group, setting, split, telling_apart, varying
+from cl_bench.report.grouping import NONE, setting, split, telling_apart, varying
+from cl_bench.results.asked import read_asked
 
-MOST = 2000  # combinations that are looked at: a larger product is no grid that anybody swept
+# what a job's words may be to be composed here: a choice or a setting of the run, nothing that
+# reads an environment or another file, and nothing of Hydra's
+PLAIN = re.compile(r"(?!hydra|outputs|device|tracker)\+?[A-Za-z][\w./@]*=[^$]*")
 
 
 @dataclass(frozen=True)
@@ -22,8 +28,9 @@ class LeftOut:
     directory: str
 
 
-def left_out(runs: Sequence[RecordedRun]) -> list[LeftOut]:
-    """Every run that is not in a table, and the combinations of settings that have no run."""
+def left_out(runs: Sequence[RecordedRun], places: Iterable[Path] = ()) -> list[LeftOut]:
+    """Every run that is not in a table, and what sweeps below ``places`` were asked for and have
+    not begun."""
     known = [run for run in runs if run.seed is not None]
     keys = varying(known)
     groups = split(known, keys)
@@ -40,35 +47,38 @@ def left_out(runs: Sequence[RecordedRun]) -> list[LeftOut]:
         for run in runs
         if run.problem is not None
     ]
-    for method in split(known, ["method.name"]):
-        found += _missing(method.runs, sorted({run.seed for run in known}))
-    return found
+    return found + _never_begun(places)
 
 
-def _missing(runs: Sequence[RecordedRun], seeds: Sequence[int]) -> list[LeftOut]:
-    """Cells without a run within one method: a method may have settings that others lack."""
-    groups = split(runs, varying(runs))
-    labels = telling_apart(groups, varying(runs))
-    there: dict[tuple[str, ...], Group] = {g.label(labels): g for g in groups}
-    values = [sorted({label[i] for label in there}) for i in range(len(labels))]
-    count = 1
-    for choices in values:
-        count *= len(choices)
-    found = []
-    if count <= MOST:
-        found = [
-            LeftOut(_words(labels, cell), "missing", "no run of this combination", "")
-            for cell in itertools.product(*values)
-            if cell not in there
-        ]
-    for label, member in there.items():
-        absent = [seed for seed in seeds if seed not in {run.seed for run in member.runs}]
-        if absent:
-            which = ", ".join(map(str, absent[:10])) + (", …" if len(absent) > 10 else "")
-            found.append(LeftOut(_words(labels, label), "missing", f"no run of seed {which}", ""))
-    return found
+def _never_begun(places: Iterable[Path]) -> list[LeftOut]:
+    found: dict[Path, LeftOut] = {}
+    for place, jobs in read_asked(places):
+        for words in jobs:
+            name = _directory(words)
+            if name is not None and not (place / name).exists():
+                told = clean(" ".join(words))
+                reason = "a sweep was asked for it and has not begun it; the same command goes on"
+                found.setdefault(place / name, LeftOut(told, "missing", reason, ""))
+    return list(found.values())
+
+
+def _directory(words: Sequence[str]) -> str | None:
+    """The name of the directory that a job leads to; None where that cannot be told here."""
+    from cl_bench.config.compose import config_of
+
+    told = [word for word in words if re.match(r"(outputs|device|tracker|hydra)\b", word) is None]
+    if not all(PLAIN.fullmatch(word) for word in told):
+        return None
+    try:
+        return config_of(told).directory_name()
+    except UsageError:  # a method that is not here, or no longer
+        return None
 
 
 def _words(labels: Sequence[str], values: Sequence[str], seed: int | None = None) -> str:
-    words = [v if k == "method.name" else f"{k}={v}" for k, v in zip(labels, values, strict=True)]
+    words = [
+        value if key == "method.name" else f"{key}={value}"
+        for key, value in zip(labels, values, strict=True)
+        if value != NONE
+    ]
     return ", ".join([*words, *([] if seed is None else [f"seed={seed}"])])

@@ -171,6 +171,11 @@ def environment_notes(groups: Sequence[Group]) -> list[str]:
         notes.append(f"{changed} of {len(runs)} runs used code with changes beyond its commit")
     if any(not run.environment for run in runs):
         notes.append("some runs do not say what code they were made with")
+    without = {setting(run, "method.name") for run in runs if setting(run, "memory.name") == "none"}
+    if len({setting(run, "memory.size") for run in runs} - {NONE}) > 1 and without:
+        notes.append(
+            f"{', '.join(sorted(without))}: no memory, so one run whatever memory.size a sweep has"
+        )
     machines = {
         tuple(text(run.environment.get(key)) for key in ("cpu", "device", "threads"))
         for run in runs

@@ -21,7 +21,7 @@ from cl_bench.report.collect import RecordedRun
 from cl_bench.report.commands import Commands
 from cl_bench.report.grouping import Group, setting, split, telling_apart, text, varying
 from cl_bench.report.sections import Cell, Section, all_sections, decimal, heading
-from cl_bench.report.table import ORDERS, QUALITY, Report
+from cl_bench.report.table import Report
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -52,7 +52,7 @@ def html(report: Report, place: Path) -> str:
         notes=report.notes,
         sections=all_sections(report),
         beside=_beside(report, commands),
-        meanings=report.columns((*QUALITY, *ORDERS)),
+        meanings=report.shown("accuracy", "order"),
         pictures=_pictures(report),
         colours=style.COLOURS,
         drawn=json.dumps(_drawn(report)),
@@ -136,7 +136,10 @@ def _beside(report: Report, commands: Commands) -> dict[tuple[str, ...], dict[st
             and tuple(setting(run, key) for key in report.labels) == label
         )  # fmt: skip
         lost = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-        found[label] = {"command": commands.of(member.runs), "lost": lost}
+        found[tuple(map(report.look.name, label))] = {
+            "command": commands.of(member.runs),
+            "lost": lost,
+        }
     return found
 
 

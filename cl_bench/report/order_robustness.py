@@ -1,9 +1,4 @@
-"""How much a task's final accuracy depends on the order of the tasks.
-
-Source: Yoon et al. 2020 (APD, arXiv:1902.09432), section 4: the Order-normalized Performance
-Disparity of task t is OPD_t = max_r P_t^r - min_r P_t^r over the orders r, where P_t^r is the
-accuracy on task t after the last task; MOPD and AOPD are its maximum and mean over the tasks.
-"""
+"""How much a task's final accuracy depends on the order of the tasks, over the seeds of a row."""
 
 from __future__ import annotations
 
@@ -12,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cl_bench import metrics
+from cl_bench.metrics.orders import disparity
 from cl_bench.report.collect import RecordedRun
 from cl_bench.report.grouping import ORDER_KEYS, Group, split
 
@@ -23,20 +20,7 @@ class OrderRobustness:
     settings: dict[str, str]
     orders: int
     opd: dict[str, float]
-
-    @property
-    def aopd(self) -> float:
-        return float(np.mean(list(self.opd.values())))
-
-    @property
-    def mopd(self) -> float:
-        return max(self.opd.values())
-
-
-def disparity(finals: Sequence[dict[str, float]]) -> dict[str, float]:
-    """OPD of every task that all orders have; ``finals`` are task -> final accuracy, per order."""
-    common = [task for task in finals[0] if all(task in final for final in finals)]
-    return {task: max(f[task] for f in finals) - min(f[task] for f in finals) for task in common}
+    metrics: dict[str, float]  # those of kind "order"
 
 
 def robustness(groups: Sequence[Group], keys: Sequence[str]) -> list[OrderRobustness]:
@@ -52,9 +36,10 @@ def robustness(groups: Sequence[Group], keys: Sequence[str]) -> list[OrderRobust
         seeds = set.intersection(*({run.seed for run in order.runs} for order in orders))
         if len(orders) < 2 or not seeds:
             continue
-        opd = disparity([_final(order.runs, seeds) for order in orders])
-        if opd:
-            found.append(OrderRobustness(member.settings, len(orders), opd))
+        finals = [_final(order.runs, seeds) for order in orders]
+        if opd := disparity(finals):
+            values = {metric.key: metric.of(finals) for metric in metrics.of_kind("order")}
+            found.append(OrderRobustness(member.settings, len(orders), opd, values))
     return found
 
 

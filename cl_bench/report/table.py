@@ -3,67 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 import pandas as pd
 
-from cl_bench.errors import RunError
+from cl_bench import metrics as registry
+from cl_bench.config.schema import similar
+from cl_bench.errors import RunError, UsageError
 from cl_bench.files.untrusted import clean
-from cl_bench.report.collect import RecordedRun, collect, newest_of_each
-from cl_bench.report.compare import Baseline, compare
+from cl_bench.metrics.base import AS_IS, Digits, Kind, Metric
+from cl_bench.report.best import best
+from cl_bench.report.collect import RecordedRun, collect, newest_of_each, with_references
+from cl_bench.report.compare import Baseline, compare, too_few
 from cl_bench.report.gaps import LeftOut, left_out
 from cl_bench.report.grouping import (
-    ORDER_KEYS,
     Grouping,
     environment_notes,
     group,
-    of_stream,
+    natural,
+    resolve,
+    setting,
     text,
     varying,
 )
 from cl_bench.report.order_robustness import OrderRobustness, robustness
-from cl_bench.report.statistics import Interval, spread
+from cl_bench.report.statistics import Interval, Test, holm, spread
+
+PlusMinus = Literal["std", "se", "ci"]
 
 
-class Column(NamedTuple):
-    """``better``: 1 if more is better, -1 if less is, 0 if it is a cost and not judged."""
+@dataclass(frozen=True)
+class Look:
+    """How the tables are printed: ``names`` stand for settings, their values and metrics;
+    ``rows`` and ``columns`` are settings of a table with a metric in its cells."""
 
-    key: str
-    heading: str
-    meaning: str
-    better: int = 0
+    digits: Digits = AS_IS
+    spread: PlusMinus = "std"
+    names: dict[str, str] = field(default_factory=dict)
+    rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
-
-QUALITY = (
-    Column("acc", "ACC", "mean accuracy after the last task", 1),
-    Column("bwt", "BWT", "backward transfer: change since each task was learned", 1),
-    Column("fwt", "FWT", "forward transfer: gain over the untrained network before learning", 1),
-    Column("la", "LA", "learning accuracy: mean right after learning each task", 1),
-    Column("forgetting", "forgetting", "mean drop from each task's best", -1),
-)
-ORDERS = (
-    Column("aopd", "AOPD", "mean over tasks of the gap between the best and worst order", -1),
-    Column("mopd", "MOPD", "largest gap of a task between the best and worst order", -1),
-)
-COSTS = (
-    Column("parameters", "parameters", "numbers that the method keeps"),
-    Column("capacity", "capacity", "parameters kept, over those of one network"),
-    Column("memory_bytes", "memory", "bytes of stored samples"),
-    Column("forward_passes", "forward", "samples passed forward through the network"),
-    Column("backward_passes", "backward", "samples passed backward through the network"),
-    Column("seconds_total", "seconds", "wall-clock time of a run"),
-    Column("peak_rss_bytes", "peak RAM", "largest resident memory of the process"),
-    Column("peak_gpu_bytes", "peak GPU", "largest memory allocated on the GPU"),
-)
+    def name(self, word: str) -> str:
+        return self.names.get(word, word)
 
 
 @dataclass
 class Report:
     """``frame`` has a row per group: its labels, ``n``, ``seeds``, and for every metric
-    ``_mean``, ``_std``, ``_low``, ``_high``; ``best`` names the (row, metric) that are printed in
-    bold; ``differences`` is the same for pairs, with ``_p``."""
+    ``_mean``, ``_std``, ``_se``, ``_low``, ``_high``; ``best`` names the (row, metric) that are
+    printed in bold; ``differences`` is the same for pairs, with ``_p`` and ``_p_holm``."""
 
     grouping: Grouping
     frame: pd.DataFrame
@@ -75,15 +65,18 @@ class Report:
     common: dict[str, str]
     notes: list[str]
     interval: Interval
+    test: Test
     runs: list[RecordedRun]
+    metrics: list[Metric]
+    look: Look
 
     @property
     def labels(self) -> list[str]:
         return self.grouping.labels
 
-    def columns(self, of: Sequence[Column]) -> list[Column]:
-        """Those of the columns that at least one row has a value for."""
-        return [column for column in of if f"{column.key}_mean" in self.frame]
+    def shown(self, *kinds: Kind) -> list[Metric]:
+        """The metrics of these kinds that the tables have and at least one row has a value for."""
+        return [m for m in self.metrics if m.kind in kinds and f"{m.key}_mean" in self.frame]
 
 
 def build(
@@ -91,34 +84,45 @@ def build(
     by: Sequence[str] = (),
     baseline: str | None = None,
     interval: Interval = "t",
+    *,
+    metrics: Sequence[str] = (),
+    sort: str | None = None,
+    test: Test = "t",
+    look: Look | None = None,
 ) -> Report:
     """Read all runs at or below ``places`` and put them in a table.
 
     Raises :class:`RunError` if none of them is finished.
     """
+    places = list(places)
     found = collect(places)
     if not found:
         raise RunError("there are no runs there; name directories that hold some")
     kept, notes = newest_of_each(found)
     runs = [run for run in kept if run.problem is None]
-    gaps = left_out(kept)
+    gaps = left_out(kept, places)
     if not runs:
         first = gaps[0]
         raise RunError(
             f"none of {len(kept)} runs is finished; the first, {clean(first.directory)}, is "
             f"{first.state}: {first.reason}"
         )
+    notes += with_references(runs)
+    chosen = _chosen(metrics, runs)
+    counted = chosen if metrics else [*registry.known().values()]
     grouping = group(runs, by)
+    if sort is not None:
+        _sort(grouping, sort, runs)
     notes += grouping.notes + environment_notes(grouping.groups)
-    vary = varying(runs)
-    orders = [] if by else robustness(grouping.groups, [*vary, *_provenance(grouping)])
-    frame = _frame(grouping, orders, interval)
-    judged = [c for c in (*QUALITY, *ORDERS) if f"{c.key}_mean" in frame]
+    orders = [] if by else robustness(grouping.groups, [*varying(runs), *_provenance(grouping)])
+    frame = _frame(grouping, orders, interval, counted)
+    judged = [m for m in counted if m.better and f"{m.key}_mean" in frame]
     differences = pd.DataFrame()
     if baseline is not None:
-        chosen = Baseline(baseline, runs)
-        rows, more = compare(grouping, chosen, [c.key for c in QUALITY], interval)
-        differences, notes = _difference_frame(grouping, rows), notes + more
+        compared = [m.key for m in counted if m.kind == "accuracy"]
+        rows, more = compare(grouping, Baseline(baseline, runs), compared, interval, test)
+        differences = _difference_frame(grouping, rows, compared)
+        notes += more + too_few(rows, compared, test)
     first = runs[0].settings
     common = {
         key: text(first[key])
@@ -126,63 +130,79 @@ def build(
         if all(run.settings.get(key) == first[key] for run in runs)
     }
     return Report(
-        grouping, frame, _best(grouping, frame, judged), baseline, differences, orders, gaps,
-        common, [clean(note, 2000) for note in notes], interval, kept,
+        grouping, frame, best(grouping, frame, judged, test), baseline, differences, orders, gaps,
+        common, [clean(note, 2000) for note in notes], interval, test, kept, chosen, look or Look(),
     )  # fmt: skip
 
 
+def _chosen(keys: Sequence[str], runs: Sequence[RecordedRun]) -> list[Metric]:
+    """The metrics that the tables have: those asked for, in their order, or the usual ones."""
+    if not keys:
+        return [metric for metric in registry.known().values() if metric.shown]
+    known = sorted({*registry.known(), *(key for run in runs for key in run.metrics)})
+    for key in keys:
+        if key not in known:
+            raise UsageError(f"--metrics {key}: no such metric{similar(key, known)}")
+    return [registry.find(key) for key in dict.fromkeys(keys)]
+
+
+def _sort(grouping: Grouping, word: str, runs: Sequence[RecordedRun]) -> None:
+    """Order the rows by a setting, or by the mean of a metric, the best first."""
+    if not any(word in run.metrics for run in runs):
+        key = resolve(word, runs)
+        grouping.groups.sort(key=lambda member: natural(setting(member.runs[0], key)))
+        return
+    sign = -1 if registry.find(word).better > 0 else 1
+
+    def place(member: Any) -> tuple[bool, float]:
+        values = [run.metrics[word] for run in member.runs if word in run.metrics]
+        return (not values, sign * spread(values).mean if values else 0.0)
+
+    grouping.groups.sort(key=place)
+
+
 def _frame(
-    grouping: Grouping, orders: Sequence[OrderRobustness], interval: Interval
+    grouping: Grouping,
+    orders: Sequence[OrderRobustness],
+    interval: Interval,
+    metrics: Sequence[Metric],
 ) -> pd.DataFrame:
     rows = []
     for member in grouping.groups:
         row: dict[str, Any] = dict(zip(grouping.labels, member.label(grouping.labels), strict=True))
         row["n"] = len(member.runs)
         row["seeds"] = " ".join(str(run.seed) for run in member.runs)
-        for column in (*QUALITY, *COSTS):
-            values = [r.metrics[column.key] for r in member.runs if column.key in r.metrics]
+        for metric in metrics:
+            values = [r.metrics[metric.key] for r in member.runs if metric.key in r.metrics]
             if values:
                 found = spread(values, interval)
-                for name in ("mean", "std", "low", "high"):
-                    row[f"{column.key}_{name}"] = getattr(found, name)
+                for name in ("mean", "std", "se", "low", "high"):
+                    row[f"{metric.key}_{name}"] = getattr(found, name)
         for entry in orders:
             if all(member.settings.get(k) == value for k, value in entry.settings.items()):
-                row["aopd_mean"], row["mopd_mean"] = entry.aopd, entry.mopd
+                row |= {f"{m.key}_mean": entry.metrics[m.key] for m in metrics if m.kind == "order"}
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _difference_frame(grouping: Grouping, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def _difference_frame(
+    grouping: Grouping, rows: Sequence[dict[str, Any]], metrics: Sequence[str]
+) -> pd.DataFrame:
+    corrected = {key: holm([row[key].p if key in row else None for row in rows]) for key in metrics}
     table = []
-    for row in rows:
+    for place, row in enumerate(rows):
         member = row["group"]
         line: dict[str, Any] = dict(
             zip(grouping.labels, member.label(grouping.labels), strict=True)
         )
-        for column in QUALITY:
-            if (found := row.get(column.key)) is not None:
+        for key in metrics:
+            if (found := row.get(key)) is not None:
                 line["n"] = max(line.get("n", 0), found.n)
                 for name in ("mean", "low", "high", "p"):
-                    line[f"{column.key}_{name}"] = getattr(found, name)
+                    line[f"{key}_{name}"] = getattr(found, name)
+                line[f"{key}_p_holm"] = corrected[key][place]
         table.append(line)
     return pd.DataFrame(table)
-
-
-def _best(
-    grouping: Grouping, frame: pd.DataFrame, columns: Sequence[Column]
-) -> set[tuple[int, str]]:
-    """Rows whose printed mean is the best among those on the same stream."""
-    keys = [k for k in grouping.labels if of_stream(k) and k not in ORDER_KEYS]
-    blocks: dict[tuple[str, ...], list[int]] = {}
-    for index, member in enumerate(grouping.groups):
-        blocks.setdefault(member.label(keys), []).append(index)
-    found = set()
-    for rows in blocks.values():
-        for column in columns:
-            means = frame.loc[rows, f"{column.key}_mean"].dropna().round(4) * column.better
-            if len(rows) > 1 and len(means):
-                found |= {(index, column.key) for index in means.index[means == means.max()]}
-    return found
 
 
 def _provenance(grouping: Grouping) -> list[str]:

@@ -7,23 +7,12 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
+from cl_bench import metrics
 from cl_bench.config.recipe import TITLES, TRUST, Named
 from cl_bench.report.statistics import Spread
 from cl_bench.reproduce.verdict import Line, judge
 from cl_bench.sweep.estimate import duration
 
-METRICS = {
-    "acc": "ACC",
-    "la": "LA",
-    "bwt": "BWT",
-    "fwt": "FWT",
-    "bwt_authors_code": "BWT (sum / T)",
-    "fwt_authors_code": "FWT (sum / T)",
-    "forgetting": "forgetting",
-    "capacity": "capacity",
-    "aopd": "AOPD",
-    "mopd": "MOPD",
-}
 Runs = dict[str, list[dict[str, Any]]]  # by the recipe's name
 
 
@@ -55,7 +44,7 @@ def with_spread(spread: Spread | None, diverged: int = 0) -> str:
 def cells(line: Line) -> list[str]:
     """A line of a table: metric, published, ours, difference, tolerance, verdict."""
     return [
-        METRICS.get(line.metric, line.metric),
+        metrics.find(line.metric).heading,
         number(line.published),
         with_spread(line.ours, line.diverged),
         number(line.difference, sign=True),

@@ -41,7 +41,7 @@ def read_run(run: Wanted) -> dict[str, Any]:
                 f"{run.directory} has forgotten {gone.told()} since and is no run of "
                 f"{run.recipe.name} any more; keep it elsewhere, or {again}"
             )
-        names, matrix, metrics = read_results(run.directory)
+        names, matrix, values = read_results(run.directory)
         known = identity(read_yaml(run.directory / "config.yaml").get("dataset") or {})
         facts = read_json(run.directory / "environment.json")
         if not isinstance(dataset := facts.get("dataset"), dict):
@@ -53,7 +53,7 @@ def read_run(run: Wanted) -> dict[str, Any]:
         **_name(run),
         "diverged": False,
         "task_identity": known,
-        "metrics": metrics,
+        "metrics": values,
         "accuracy_sha256": hashlib.sha256(table).hexdigest(),
         "tasks": names,
         "untrained": matrix[0].tolist(),
@@ -76,11 +76,31 @@ def read_record(place: Path, named: Named) -> list[dict[str, Any]]:
     try:
         values = json.loads(path.read_text())
         environments = values["environments"]
-        return [{**run, "environment": environments[run["environment"]]} for run in values["runs"]]
+        return [
+            {**run, "metrics": _metrics(run), "environment": environments[run["environment"]]}
+            for run in values["runs"]
+        ]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise RunError(f"{path} cannot be read ({error!r}); remove it or restore it") from None
+
+
+def _metrics(run: dict[str, Any]) -> dict[str, Any]:
+    """Today's metrics of a recorded run."""
+    if run["diverged"]:
+        return run["metrics"]
+    import numpy as np
+
+    from cl_bench import metrics
+    from cl_bench.metrics.base import Measured
+
+    if (matrix := run["accuracy"]) is None:
+        tasks = len(run["tasks"])
+        matrix = np.full((tasks + 1, tasks), np.nan)
+        np.fill_diagonal(matrix[1:], run["learned"])
+        matrix[0], matrix[-1] = run["untrained"], run["final"]
+    return metrics.compute(Measured(np.array(matrix), run["metrics"]))
 
 
 def write_record(

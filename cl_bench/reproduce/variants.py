@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cl_bench import metrics
 from cl_bench.config.recipe import TITLES, Named
 from cl_bench.report.statistics import Difference, spread
 from cl_bench.reproduce.markdown import Runs, _footer, _rows, by_table, number, with_spread
@@ -18,7 +19,8 @@ def variants_page(recipes: Sequence[Named], everything: Runs, comment: str) -> s
     text = [f"# {TITLES['variants']}", "", comment.strip(), ""]
     for table, members in by_table(recipes).items():
         text += [f"## {table}", ""]
-        text += _rows(["", "ACC (runs)", "BWT", "forgetting", "LA", "ΔACC [95% interval]", "p"])
+        headings = [metrics.find(key).heading for key in SHOWN]
+        text += _rows(["", f"{headings[0]} (runs)", *headings[1:], "ΔACC [95% interval]", "p"])
         # the variant that the others are compared with comes first, wherever it is from
         bases = {named.recipe.compare for named in members}
         first = [named for named in recipes if named.short in bases]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cl_bench import metrics
 from cl_bench.config.recipe import Named
 from cl_bench.report.statistics import Difference, Spread, paired, spread
 from cl_bench.sweep.estimate import duration
@@ -67,8 +68,8 @@ def _verdict(line: Line) -> str:
 
 
 def values(runs: Sequence[dict[str, Any]], metric: str, orders: Sequence[str] = ()) -> list[float]:
-    """The metric of every run that has it; of all orders together for ``aopd`` and ``mopd``."""
-    if metric in ("aopd", "mopd"):
+    """The metric of every run that has it; of all orders together for one of these."""
+    if metrics.find(metric).kind == "order":
         return _disparities(runs, metric, orders)
     found = [run["metrics"].get(metric) for run in runs]
     return [float(value) for value in found if value is not None]
@@ -76,10 +77,6 @@ def values(runs: Sequence[dict[str, Any]], metric: str, orders: Sequence[str] = 
 
 def _disparities(runs: Sequence[dict[str, Any]], metric: str, orders: Sequence[str]) -> list[float]:
     """One value per seed that has all orders (Yoon et al. 2020): with fewer it would be smaller."""
-    import numpy as np
-
-    from cl_bench.report.order_robustness import disparity
-
     found = []
     for seed in sorted({run["seed"] for run in runs}):
         finals = {
@@ -88,8 +85,7 @@ def _disparities(runs: Sequence[dict[str, Any]], metric: str, orders: Sequence[s
             if run["seed"] == seed and not run["diverged"]
         }
         if orders and finals.keys() >= set(orders):
-            opd = list(disparity([finals[order] for order in orders]).values())
-            found.append(float(np.mean(opd) if metric == "aopd" else max(opd)))
+            found.append(metrics.find(metric).of([finals[order] for order in orders]))
     return found
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from cl_bench import metrics
 from cl_bench.errors import RunError
 from cl_bench.files.atomic import remove_partial, write_atomic, write_json
 from cl_bench.files.untrusted import (
@@ -26,6 +27,7 @@ from cl_bench.files.untrusted import (
     read_text,
     table_cell,
 )
+from cl_bench.metrics.base import Measured
 from cl_bench.results.forgotten import FILE as FORGOTTEN
 from cl_bench.results.forgotten import read_forgotten
 
@@ -146,28 +148,28 @@ class RunRecord:
         self,
         task_names: list[str],
         matrix: np.ndarray,
-        metrics: dict[str, Any],
+        values: dict[str, Any],
         environment: dict[str, Any],
         diagnostics: dict[str, Any],
         timings: list[dict[str, float]],
     ) -> None:
-        """All results: the (T+1, T) matrix, flat metrics, and per-task timings in seconds."""
+        """All results: the (T+1, T) matrix, ``values`` of the metrics, seconds of each task."""
         seconds = [list(row.values()) for row in timings]
         write_atomic(self.directory / "timings.csv", _csv(list(timings[0]), seconds))
         write_json(self.directory / "environment.json", environment)
-        self.write_numbers(task_names, matrix, metrics, diagnostics)
+        self.write_numbers(task_names, matrix, values, diagnostics)
 
     def write_numbers(
         self,
         task_names: list[str],
         matrix: np.ndarray,
-        metrics: dict[str, Any],
+        values: dict[str, Any],
         diagnostics: dict[str, Any],
     ) -> None:
         """The results that change when a task is forgotten."""
         names = [table_cell(name) for name in task_names]
         write_atomic(self.directory / "accuracy.csv", _csv(names, matrix.tolist()))
-        write_json(self.directory / "metrics.json", metrics)
+        write_json(self.directory / "metrics.json", values)
         write_json(self.directory / "diagnostics.json", diagnostics)
 
 
@@ -188,13 +190,15 @@ def read_accuracy(directory: Path) -> tuple[list[str], np.ndarray]:
 
 
 def read_results(directory: Path) -> tuple[list[str], np.ndarray, dict[str, Any]]:
-    """The same and the metrics as they are in the file; :class:`Damaged` too if they do not fit."""
+    """The same and the metrics, those of today whatever the file has; :class:`Damaged` too if the
+    two files do not fit."""
     names, matrix = read_accuracy(directory)
-    metrics = read_json(directory / "metrics.json")
-    acc = metrics.get("acc")
+    recorded = read_json(directory / "metrics.json")
+    acc = recorded.get("acc")
     if not isinstance(acc, int | float) or not math.isclose(acc, matrix[-1].mean(), abs_tol=1e-9):
         raise Damaged("metrics.json: acc is not the mean of the last row of accuracy.csv")
-    return names, matrix, metrics
+    numbers = {k: v for k, v in recorded.items() if v is None or isinstance(v, int | float)}
+    return names, matrix, metrics.compute(Measured(matrix, numbers))
 
 
 def _csv(header: list[str], rows: list[list[float]]) -> str:

@@ -9,24 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from cl_bench import metrics
 from cl_bench.config.pairing import identity
 from cl_bench.errors import RunError
 from cl_bench.files.atomic import write_atomic
 from cl_bench.files.untrusted import Damaged, clean, read_yaml
+from cl_bench.metrics.base import form
 from cl_bench.results.forgotten import Forgotten, read_forgotten
 from cl_bench.results.record import read_results
 
-# metric -> (heading, what it says)
-METRICS = {
-    "acc": ("ACC", "mean accuracy after the last task"),
-    "bwt": ("BWT", "backward transfer: change since each task was learned"),
-    "fwt": ("FWT", "forward transfer: gain over the untrained network before learning"),
-    "la": ("LA", "learning accuracy: mean right after learning each task"),
-    "forgetting": ("forgetting", "mean drop from each task's best"),
-    "bwt_authors_code": ("BWT, authors' code", "the same sum over T instead of T-1"),
-    "fwt_authors_code": ("FWT, authors' code", "the same sum over T instead of T-1"),
-    "capacity": ("capacity", "parameters kept, over those of one network"),
-}
 # dataset.task_identity -> what it says
 KNOWN = {
     "test": "the task is known in training and in tests",
@@ -43,17 +34,12 @@ def print_run(directory: Path, quiet: bool) -> None:
 
         # off a terminal the width is our choice: a log should not wrap
         console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-        names, matrix, metrics, gone = read_shown(directory)
+        names, matrix, values, gone = read_shown(directory)
         console.print("Test accuracy in % on each task (columns) after learning each (rows)")
         console.print(heat_table(gone.numbers(len(names)), matrix, console.width))
-        print("\n".join(metric_lines(metrics) + published_lines(directory, metrics)))
+        print("\n".join(metric_lines(values) + published_lines(directory, values)))
         if gone:
             print(f"{gone.sentence(directory)}; what is above is about the tasks that are left")
-        memory = metrics["peak_rss_bytes"] / 2**20
-        print(
-            f"{metrics['seconds_total']:.1f} s: {metrics['seconds_train']:.1f} s training, "
-            f"{metrics['seconds_eval']:.1f} s evaluation; at most {memory:.0f} MiB of memory"
-        )
     print(directory)
 
 
@@ -99,16 +85,16 @@ def heat_table(numbers: Sequence[int], matrix: np.ndarray, width: int) -> Any:
     return table
 
 
-def metric_lines(metrics: dict[str, Any]) -> list[str]:
-    """One line per metric: its name, value and meaning."""
+def metric_lines(values: dict[str, Any]) -> list[str]:
+    """One line per metric, accuracies before costs: its heading, value and meaning."""
     return [
-        f"{heading:18}  {_format(metrics[key]):>7}  {meaning}"
-        for key, (heading, meaning) in METRICS.items()
-        if key in metrics
+        f"{metric.heading:16}  {form(metric, values[metric.key]):>10}  {metric.meaning}"
+        for metric in metrics.of_kind("accuracy") + metrics.of_kind("cost")
+        if metric.key in values
     ]
 
 
-def published_lines(directory: Path, metrics: dict[str, Any]) -> list[str]:
+def published_lines(directory: Path, values: dict[str, Any]) -> list[str]:
     """What the paper reports, for a run that was composed from a recipe of ``conf/paper/``."""
     try:
         recipe = read_yaml(directory / "config.yaml").get("recipe") or {}
@@ -116,7 +102,7 @@ def published_lines(directory: Path, metrics: dict[str, Any]) -> list[str]:
         return []
     published = recipe.get("published") or {}
     told = [
-        f"{METRICS.get(key, (key,))[0]} {value:.4f} (here {_format(metrics.get(key))})"
+        f"{metrics.find(key).heading} {value:.4f} (here {form(metrics.find(key), values.get(key))})"
         for key, value in published.items()
     ]
     return [f"published: {', '.join(told)}; {recipe.get('source')}"] if told else []
@@ -124,7 +110,7 @@ def published_lines(directory: Path, metrics: dict[str, Any]) -> list[str]:
 
 def write_markdown(directory: Path) -> None:
     """``summary.md``: metrics, times and the matrix for people."""
-    names, matrix, metrics, gone = read_shown(directory)
+    names, matrix, values, gone = read_shown(directory)
     lines = [
         f"# {directory.name}",
         "",
@@ -133,27 +119,22 @@ def write_markdown(directory: Path) -> None:
         "|---|---:|---|",
     ]
     lines += [
-        f"| {heading} | {_format(metrics[key])} | {meaning} |"
-        for key, (heading, meaning) in METRICS.items()
-        if key in metrics
+        f"| {metric.heading} | {form(metric, values[metric.key])} | {metric.meaning} |"
+        for metric in metrics.of_kind("accuracy") + metrics.of_kind("cost")
+        if metric.key in values
     ]
     if gone:
         lines += ["", f"Forgotten since: {gone.told()}. All else is about the tasks that are left."]
     lines += [
-        "",
-        f"{metrics['parameters']:,} parameters, {metrics['memory_bytes'] / 1e6:.1f} MB of memory "
-        f"for samples, {metrics['samples']:,} training samples; {metrics['seconds_total']:.1f} s "
-        f"in all, {metrics['seconds_train']:.1f} s of it training and "
-        f"{metrics['seconds_eval']:.1f} s evaluation.",
         "",
         "Test accuracy in % on each task (columns) after learning each task (rows).",
         "",
         "| after | " + " | ".join(names) + " |",
         "|---|" + "---:|" * len(names),
     ]
-    for row, values in enumerate(matrix):
+    for row, accuracies in enumerate(matrix):
         label = "untrained" if row == 0 else names[row - 1]
-        lines.append(f"| {label} | " + " | ".join(f"{100 * v:.1f}" for v in values) + " |")
+        lines.append(f"| {label} | " + " | ".join(f"{100 * v:.1f}" for v in accuracies) + " |")
     write_atomic(directory / "summary.md", "\n".join(lines) + "\n")
 
 
@@ -167,10 +148,6 @@ def _known_lines(directory: Path) -> list[str]:
         return []
     known = KNOWN.get(identity(dataset), "?")
     return [f"Scenario {clean(dataset.get('scenario', '?'), 40)}: {known}.", ""]
-
-
-def _format(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
 
 
 def _heat(value: float) -> str:

@@ -17,6 +17,7 @@ from cl_bench import metrics
 from cl_bench.config.schema import RunConfig
 from cl_bench.errors import Diverged, RunError, UsageError
 from cl_bench.files.state import write_state
+from cl_bench.metrics.base import Measured
 from cl_bench.results.record import RunRecord
 from cl_bench.run import environment
 from cl_bench.run.build import Run, prepare
@@ -208,8 +209,7 @@ def _check_kernel(run: Run, run_state: RunState) -> None:
 def _record(run: Run, run_state: RunState, record: RunRecord) -> dict[str, Any]:
     """Write the results of a run that has learned all its tasks; returns its metrics."""
     stream, method, matrix = run.stream, run.method, np.array(run_state.rows)
-    values = {
-        **metrics.summarize(matrix),
+    counted: dict[str, Any] = {
         **method.metrics(),
         "parameters": method.parameters,
         "memory_bytes": run.memory.bytes if run.memory is not None else 0,
@@ -222,7 +222,8 @@ def _record(run: Run, run_state: RunState, record: RunRecord) -> dict[str, Any]:
         "peak_rss_bytes": environment.peak_rss_bytes(),
     }
     if run.device.type == "cuda":
-        values["peak_gpu_bytes"] = torch.cuda.max_memory_allocated()
+        counted["peak_gpu_bytes"] = torch.cuda.max_memory_allocated()
+    values = metrics.compute(Measured(matrix, counted))
     names = [task.name for task in stream.tasks]
     facts = _facts(run, run_state)
     record.write(names, matrix, values, facts, method.diagnostics(), run_state.timings)

@@ -71,6 +71,7 @@ class Sweep(Callback):
     def __init__(self) -> None:
         self.process = this_process()
         self.folder: Path | None = None
+        self.asked: Path | None = None  # what says what it was asked for
         self.outcomes: dict[int, tuple[str, Outcome]] = {}  # of this process, by job number
 
     def __setstate__(self, values: dict[str, Any]) -> None:
@@ -80,6 +81,7 @@ class Sweep(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         self.folder = Path(config.hydra.sweep.dir).absolute()
+        self.asked = _write_asked(self.folder.parent, list(config.hydra.overrides.task))
         Sweep.current = self
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
@@ -127,12 +129,27 @@ class Sweep(Callback):
             # when no run could begin it is the command that is wrong
             wrong = stopped is None and all(outcome.code == 2 for _, outcome in ordered)
             return 2 if wrong else 1
+        if self.asked is not None:
+            self.asked.unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)  # what is left of a good sweep is its runs
         with suppress(OSError):  # another sweep may be under way
             self.folder.parent.rmdir()
         if not ordered:
             raise UsageError(NO_RUNS)
         return 0
+
+
+def _write_asked(folder: Path, overrides: list[str]) -> Path | None:
+    """Write what the sweep is asked for; None where that cannot be counted or written."""
+    from cl_bench.config.combinations import combinations
+    from cl_bench.results.asked import asked_file, write_asked
+
+    path = asked_file(folder, overrides)
+    try:
+        write_asked(path, combinations(overrides, sweep=True))
+    except (UsageError, OSError):  # a search draws its values; a run will tell of the disk
+        return None
+    return path
 
 
 def show(outcome: Outcome) -> Outcome:

@@ -4,6 +4,8 @@ import io
 import json
 import re
 import shlex
+import shutil
+import subprocess
 from html.parser import HTMLParser
 
 import pytest
@@ -163,6 +165,105 @@ def test_the_suffix_chooses_the_format(inline, runs):
         assert (runs / name).read_text().startswith(start)
 
 
+LOOK = ("--metrics", "acc", "bwt", "--percent", "--digits", "1", "--names", "gem=GEM", "size=M")
+PIVOT = ("--rows", "method", "--columns", "memory.size")
+
+
+def test_a_table_as_papers_print_it(inline, runs):
+    code, out, error = inline("report", *LOOK, *PIVOT, "--format", "markdown", "--sort", "acc")
+    assert code == 0, error
+    tables = [line for line in out.splitlines() if line.startswith("|")]
+    assert tables[0] == "| method | no memory | size=200 | size=1280 |"
+    assert tables[2:4] == [
+        "| GEM | – | 61.0 ± 1.0 | 71.0 ± 1.0 |",
+        "| single | 40.0 ± 0.0 | – | – |",
+    ]
+    assert "**ACC in %**. Mean accuracy after the last task: mean ± sample standard" in out
+
+
+def test_every_format_has_the_same_look(inline, runs):
+    for kind in ("terminal", "latex", "html"):
+        _, out, _ = inline("report", *LOOK, "--format", kind)
+        assert "GEM" in out
+        assert re.search(r"71\.0 (±|\$\\pm\$) 1\.0", out)
+        assert "peak RAM" not in out
+    _, out, _ = inline("report", *LOOK, "--format", "csv")
+    (first, *_) = csv.DictReader(io.StringIO(out))
+    assert (first["method.name"], first["acc_mean"], first["acc_std"]) == ("GEM", "61.0", "1.0")
+    _, out, _ = inline("report", *LOOK, *PIVOT, "--format", "csv")
+    (first, *_) = csv.DictReader(io.StringIO(out))
+    assert (first["metric"], first["method"]) == ("acc", "GEM")
+    assert float(first["size=1280"]) == pytest.approx(71)
+    assert float(first["size=1280 ±"]) == pytest.approx(1)
+
+
+def test_what_is_around_a_mean_is_said(inline, runs):
+    half = 4.3026527 * 0.01 / 3**0.5  # t(0.975, 2)
+    for kind, value, words in (
+        ("std", 0.01, "sample standard deviation"),
+        ("se", 0.01 / 3**0.5, "standard error"),
+        ("ci", half, "half the width of the 95% Student-t interval"),
+    ):
+        _, out, _ = inline("report", "--spread", kind, "--format", "markdown")
+        assert f"0.7100 ± {value:.4f}" in out
+        assert words in out
+
+
+def test_a_terminal_is_filled_and_not_crossed(inline, runs, monkeypatch):
+    from rich.console import Console
+
+    from cl_bench.report.formats import print_terminal
+    from cl_bench.report.table import build
+
+    out = io.StringIO()
+    report = build([runs / "outputs"], baseline="method=single")
+    print_terminal(report, Console(file=out, width=80, highlight=False))
+    assert max(map(len, out.getvalue().splitlines())) <= 80
+    for metric in report.shown("accuracy", "cost"):
+        assert metric.heading in out.getvalue()
+    assert "…" not in out.getvalue()
+
+
+DOCUMENT = r"""
+\documentclass[10pt,twocolumn]{article}
+\usepackage[margin=0.75in,columnsep=0.25in]{geometry}
+\usepackage{booktabs,graphicx}
+\begin{document}
+\input{column}\input{page}\input{pivot}
+\end{document}
+"""
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs a LaTeX compiler")
+def test_latex_compiles_without_an_overfull_box(inline, runs):
+    for name, options in (
+        ("column", ("--baseline", "method=single", "--width", "column")),
+        ("page", ("--baseline", "method=single")),
+        ("pivot", (*LOOK, *PIVOT, "--width", "column")),
+    ):
+        assert inline("report", *options, "--out", f"{name}.tex")[0] == 0
+    (runs / "document.tex").write_text(DOCUMENT)
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "document"],
+        cwd=runs, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout
+    assert "Output written" in done.stdout
+
+
+def test_what_a_sweep_was_asked_for_and_has_not_begun_is_told(inline, runs):
+    from cl_bench.results.asked import asked_file, write_asked
+
+    jobs = [[f"method={method}", "dataset=digits_permutations"] for method in ("er", "ewc")]
+    inline(*jobs[0], "dataset.tasks=2", "dataset.samples_per_task=20", "plots=false")
+    jobs = [[*words, "dataset.tasks=2", "dataset.samples_per_task=20"] for words in jobs]
+    write_asked(asked_file(runs / "outputs" / ".sweeps", ["x"]), [*jobs, ["outputs=$HOME", "a=1"]])
+    report = json.loads(inline("report", "--format", "json")[1])
+    missing = [gap["what"] for gap in report["left_out"] if gap["state"] == "missing"]
+    assert missing == [" ".join(jobs[1])]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
@@ -170,6 +271,10 @@ def test_the_suffix_chooses_the_format(inline, runs):
         (["report", "--format", "word"], 2, "invalid choice"),
         (["report", "--out", "no/such/t.md"], 2, "there is no directory"),
         (["report", "--by", "speed"], 2, "no such setting"),
+        (["report", "--metrics", "ac"], 2, "did you mean 'acc'?"),
+        (["report", "--names", "gem"], 2, "write WORD=NAME"),
+        (["report", "--rows", "method"], 2, "they differ in memory.size"),
+        (["report", "--columns", "sped"], 2, "no such setting"),
     ],
 )
 def test_a_mistake_is_one_line(inline, runs, arguments, code, sentence):

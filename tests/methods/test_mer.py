@@ -16,6 +16,7 @@ import torch
 
 from cl_bench import metrics
 from cl_bench.config.compose import config_of
+from cl_bench.metrics.base import Measured
 from cl_bench.run import build
 from cl_bench.run.build import Run
 
@@ -196,7 +197,7 @@ def test_both_kernels_learn_the_same_under_the_class_masks(scenario):
 
 def test_retained_accuracy_is_learning_accuracy_plus_interference():
     matrix = np.random.default_rng(0).random((7, 6))
-    values = metrics.summarize(matrix)
+    values = metrics.compute(Measured(matrix))
     # MER's BTI is a mean over all T tasks, which the authors' code prints as BWT
     assert values["acc"] == pytest.approx(values["la"] + values["bwt_authors_code"], abs=1e-12)
 

@@ -98,3 +98,23 @@ def test_a_wrong_baseline_is_one_sentence(tmp_path, words, sentence):
     write_run(tmp_path, "gem", 0)
     with pytest.raises(UsageError, match=sentence):
         build([tmp_path], baseline=words)
+
+
+def test_p_is_corrected_over_the_rows(tmp_path):
+    for seed, (one, two) in enumerate([(0.6, 0.61), (0.7, 0.64), (0.8, 0.62)]):
+        write_run(tmp_path, "single", seed, [0.5] * 3)
+        write_run(tmp_path, "gem", seed, [one] * 3)
+        write_run(tmp_path, "er", seed, [two] * 3)
+    rows = build([tmp_path], baseline="method=single").differences.to_dict("records")
+    small, large = sorted(rows, key=lambda row: row["acc_p"])
+    assert small["acc_p_holm"] == pytest.approx(2 * small["acc_p"])
+    assert large["acc_p_holm"] == pytest.approx(large["acc_p"])
+
+
+def test_too_few_pairs_are_told(tmp_path):
+    for seed in range(5):
+        for method, acc in (("single", 0.3), ("gem", 0.5), ("er", 0.7)):
+            write_run(tmp_path, method, seed, [acc + seed**2 / 100] * 3)
+    told = build([tmp_path], baseline="method=single", test="wilcoxon").notes
+    assert any("below 0.0625 (0.125 after Holm's correction of 2)" in note for note in told)
+    assert build([tmp_path], baseline="method=single").notes == []

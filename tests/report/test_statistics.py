@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from cl_bench.report.statistics import paired, spread
+from cl_bench.report.statistics import Difference, apart, holm, paired, smallest_p, spread
 
 
 def test_student_interval_by_hand():
@@ -43,3 +43,33 @@ def test_no_p_value_where_the_test_is_undefined(values):
     found = paired(values, [value - 0.1 for value in values])
     assert found.p is None
     assert found.mean == pytest.approx(0.1)
+
+
+def test_holm_by_hand():
+    # sorted: .01 x 4, .02 x 3, .03 x 2, .04 x 1; none below the one before it
+    assert holm([0.04, 0.01, 0.03, 0.02]) == [pytest.approx(p) for p in (0.06, 0.04, 0.06, 0.06)]
+    assert holm([0.5, None, 0.9]) == [1.0, None, 1.0]
+    assert holm([]) == []
+
+
+def test_five_pairs_of_signed_ranks_cannot_reach_a_twentieth():
+    assert smallest_p(5, "wilcoxon") == 0.0625
+    assert smallest_p(6, "wilcoxon") == 0.03125
+    assert paired([1.1, 2.2, 3.3, 4.4, 5.5], [1, 2, 3, 4, 5], test="wilcoxon").p == 0.0625
+    assert smallest_p(1, "t") is smallest_p(1, "wilcoxon") is None
+    assert smallest_p(2, "t") == 0
+
+
+def test_what_is_told_apart_is_so_among_all_that_are_compared():
+    def of(p, mean=0.1, n=5):
+        return Difference(n, mean, None, None, p)
+
+    assert apart([of(0.04)]) == [True]
+    assert apart([of(0.04), of(0.03)]) == [False, False]
+    assert apart([of(0.04), of(0.02)]) == [True, True]
+    assert apart([of(None), of(None, n=1), of(None, mean=0.0)]) == [True, False, False]
+
+
+def test_the_standard_error_is_that_of_the_mean():
+    assert spread([1, 2, 3, 4, 5]).se == pytest.approx(math.sqrt(2.5 / 5))
+    assert spread([1]).se is None

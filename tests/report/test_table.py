@@ -50,7 +50,7 @@ def test_every_setting_that_varies_makes_rows(tmp_path):
         write_run(tmp_path, "er", 0, method__lr=lr)
     report = build([tmp_path])
     assert rows(report, "method.name", "memory.size", "method.lr") == [
-        ("er", "0", "0.03"), ("er", "0", "0.1"), ("gem", "200", "0.1"), ("gem", "1280", "0.1"),
+        ("er", "–", "0.03"), ("er", "–", "0.1"), ("gem", "200", "0.1"), ("gem", "1280", "0.1"),
     ]  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def test_by_averages_over_the_rest_and_says_so(tmp_path):
 
 
 def test_an_unknown_key_gets_a_hint(tmp_path):
-    write_run(tmp_path)
+    write_run(tmp_path, "gem", memory=200)
     with pytest.raises(UsageError, match=r"did you mean 'memory.size'"):
         build([tmp_path], by=["memory.siz"])
 
@@ -112,7 +112,7 @@ def test_a_run_that_failed_here_and_finished_there_is_no_gap(tmp_path):
     assert build([tmp_path]).left_out == []
 
 
-def test_failed_interrupted_and_missing_cells_have_a_reason(tmp_path):
+def test_failed_and_interrupted_runs_have_a_reason(tmp_path):
     for seed in range(3):
         write_run(tmp_path, "gem", seed, memory=200)
     write_run(tmp_path, "gem", 0, memory=1280)
@@ -122,18 +122,83 @@ def test_failed_interrupted_and_missing_cells_have_a_reason(tmp_path):
     gaps = {(gap.what, gap.state): gap.reason for gap in build([tmp_path]).left_out}
     assert gaps == {
         ("gem, memory.size=1280, seed=1", "diverged"): "not finite after task 2",
-        ("single, memory.size=0, seed=0", "interrupted"): "interrupted before the end",
-        ("single, memory.size=0, seed=1", "running"): "not finished: still running, or killed",
-        ("gem, memory.size=1280", "missing"): "no run of seed 2",
-        ("single", "missing"): "no run of seed 2",
+        ("single, seed=0", "interrupted"): "interrupted before the end",
+        ("single, seed=1", "running"): "not finished: still running, or killed",
     }
 
 
-def test_a_combination_that_nobody_ran_is_missing(tmp_path):
+def test_what_nobody_asked_for_is_not_missing(tmp_path):
     for lr, size in ((0.1, 200), (0.1, 1280), (0.3, 200)):
         write_run(tmp_path, "gem", 0, memory=size, method__lr=lr)
-    (gap,) = build([tmp_path]).left_out
-    assert (gap.what, gap.state) == ("gem, memory.size=1280, method.lr=0.3", "missing")
+    write_run(tmp_path, "single", 1)
+    assert build([tmp_path]).left_out == []
+
+
+def test_metrics_are_chosen_and_ordered(tmp_path):
+    write_run(tmp_path, "gem", 0)
+    report = build([tmp_path], metrics=["aia", "seconds_total", "acc"])
+    assert [metric.key for metric in report.metrics] == ["aia", "seconds_total", "acc"]
+    assert "bwt_mean" not in report.frame
+    with pytest.raises(UsageError, match=r"--metrics fwd: no such metric; did you mean 'fwt'"):
+        build([tmp_path], metrics=["fwd"])
+
+
+def test_runs_of_before_have_the_metrics_of_today(tmp_path):
+    run = write_run(tmp_path, "gem", 0, [0.5, 0.6, 0.7])
+    old = {key: json.loads((run / "metrics.json").read_text())[key] for key in ("acc", "bwt")}
+    (run / "metrics.json").write_text(json.dumps(old))
+    (row,) = build([tmp_path]).frame.to_dict("records")
+    assert row["worst_forgetting_mean"] == pytest.approx(0.4)
+    assert row["aia_mean"] == pytest.approx((0.9 + 0.9 + 0.6) / 3)
+
+
+def test_a_number_of_the_method_s_own_can_be_asked_for(tmp_path):
+    run = write_run(tmp_path, "gem", 0)
+    values = json.loads((run / "metrics.json").read_text())
+    (run / "metrics.json").write_text(json.dumps({**values, "kept_share": 0.25}))
+    (row,) = build([tmp_path], metrics=["kept_share"]).frame.to_dict("records")
+    assert row["kept_share_mean"] == 0.25
+
+
+def test_rows_are_sorted_by_a_metric_the_best_first(tmp_path):
+    for method, acc in (("er", 0.5), ("gem", 0.7), ("single", 0.3)):
+        write_run(tmp_path, method, 0, [acc] * 3)
+    for key, order in (
+        ("acc", ["gem", "er", "single"]),
+        ("forgetting", ["gem", "er", "single"]),
+        ("method", ["er", "gem", "single"]),
+    ):
+        assert build([tmp_path], sort=key).frame["method.name"].tolist() == order
+    with pytest.raises(UsageError, match="no such setting"):
+        build([tmp_path], sort="speed")
+
+
+def test_intransigence_is_against_the_joint_run_of_the_same_seed(tmp_path):
+    for seed in range(2):
+        write_run(tmp_path, "joint", seed, [0.9, 0.9, 0.8 + seed / 10])
+        write_run(tmp_path, "gem", seed, [0.5, 0.6, 0.7])
+    write_run(tmp_path, "gem", 2)
+    by_name = build([tmp_path]).frame.set_index("method.name")["intransigence_mean"]
+    assert by_name["gem"] == pytest.approx(0.15)  # of the two seeds that have a reference
+    assert math.isnan(by_name["joint"])
+
+
+def test_two_joint_runs_are_no_reference(tmp_path):
+    for lr in (0.1, 0.2):
+        write_run(tmp_path, "joint", 0, method__lr=lr)
+    write_run(tmp_path, "gem", 0)
+    report = build([tmp_path])
+    assert "intransigence_mean" not in report.frame
+    assert any("none is the reference" in note for note in report.notes)
+
+
+def test_a_method_without_a_memory_is_one_run_in_a_sweep_over_sizes(tmp_path):
+    for size in (200, 1280):
+        write_run(tmp_path, "gem", 0, memory=size)
+    write_run(tmp_path, "single", 0, memory__size=1280)
+    report = build([tmp_path])
+    assert rows(report, "method.name", "memory.size")[-1] == ("single", "–")
+    assert any(note.startswith("single: no memory, so one run") for note in report.notes)
 
 
 def damage_csv(run):

@@ -1,38 +1,48 @@
 import numpy as np
 import pytest
 
-from cl_bench.metrics import summarize
+from cl_bench import metrics
+from cl_bench.metrics.base import Measured
 
 # three tasks; row 0 is the untrained network
 MATRIX = np.array([[0.1, 0.2, 0.3], [0.9, 0.25, 0.2], [0.7, 0.8, 0.4], [0.6, 0.85, 0.9]])
 
 
+def computed(matrix, **more):
+    return metrics.compute(Measured(matrix, **more))
+
+
 def test_every_metric_by_hand():
-    values = summarize(MATRIX)
+    values = computed(MATRIX)
     assert values["acc"] == pytest.approx((0.6 + 0.85 + 0.9) / 3)
     assert values["la"] == pytest.approx((0.9 + 0.8 + 0.9) / 3)
     assert values["bwt"] == pytest.approx(((0.6 - 0.9) + (0.85 - 0.8)) / 2)
     assert values["fwt"] == pytest.approx(((0.25 - 0.2) + (0.4 - 0.3)) / 2)
     assert values["forgetting"] == pytest.approx(((0.9 - 0.6) + (0.8 - 0.85)) / 2)
+    assert values["worst_forgetting"] == pytest.approx(0.9 - 0.6)
+    assert values["aia"] == pytest.approx((0.9 + (0.7 + 0.8) / 2 + (0.6 + 0.85 + 0.9) / 3) / 3)
 
 
 def test_authors_code_divides_by_all_tasks():
-    values = summarize(np.random.default_rng(0).random((21, 20)))
+    values = computed(np.random.default_rng(0).random((21, 20)))
     assert values["bwt_authors_code"] == pytest.approx(0.95 * values["bwt"])
     assert values["fwt_authors_code"] == pytest.approx(0.95 * values["fwt"])
 
 
 def test_retained_is_learning_accuracy_plus_backward_transfer():
-    values = summarize(np.random.default_rng(1).random((8, 7)))
+    values = computed(np.random.default_rng(1).random((8, 7)))
     assert values["acc"] == pytest.approx(values["la"] + values["bwt_authors_code"])
 
 
 def test_one_task_has_no_transfer():
-    values = summarize(np.array([[0.1], [0.7]]))
-    assert values["acc"] == values["la"] == 0.7
-    assert values["bwt"] is values["fwt"] is values["forgetting"] is None
+    values = computed(np.array([[0.1], [0.7]]))
+    assert values["acc"] == values["la"] == values["aia"] == 0.7
+    for key in ("bwt", "fwt", "forgetting", "worst_forgetting", "bwt_authors_code"):
+        assert values[key] is None
 
 
-def test_wrong_shape_is_refused():
-    with pytest.raises(ValueError, match="accuracy matrix"):
-        summarize(MATRIX[1:])
+def test_intransigence_needs_a_joint_run():
+    assert "intransigence" not in computed(MATRIX)
+    joint = np.full((4, 3), 0.1)
+    joint[-1] = 0.8, 0.9, 0.95
+    assert computed(MATRIX, reference=joint)["intransigence"] == pytest.approx(0.95 - 0.9)

@@ -1,0 +1,57 @@
+"""All metrics: what each is called and means, and its value for what is on disk of a run.
+
+A metric is one function in a file of this room (see :func:`cl_bench.metrics.base.metric`). Values
+are computed when a run is read, so that runs of earlier versions have today's metrics too.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+
+from cl_bench.config import registry
+from cl_bench.metrics.base import Kind, Measured, Metric
+
+
+@cache
+def known() -> dict[str, Metric]:
+    """Key -> metric, in the order of the tables: the room's files by name, each from its top."""
+    found = {}
+    for module in registry.modules("metric"):
+        for value in vars(module).values():
+            if isinstance(value, Metric) and value.of.__module__ == module.__name__:
+                found[value.key] = value
+    return found
+
+
+def of_kind(*kinds: Kind) -> list[Metric]:
+    """The metrics of these kinds."""
+    return [metric for metric in known().values() if metric.kind in kinds]
+
+
+def find(key: str) -> Metric:
+    """The metric; for a number that only a method knows, one that is called by its key."""
+    return known().get(key) or Metric(
+        key, key.replace("_", " "), "a number of the method's own", lambda m: m.recorded.get(key)
+    )
+
+
+def compute(measured: Measured) -> dict[str, float | None]:
+    """What was recorded, and every metric of a run; None where one is undefined (T = 1).
+
+    A metric that needs what is not there (a reference) is left out; where the matrix is known in
+    part only, what was recorded stands.
+    """
+    partly = np.isnan(measured.matrix).any()
+    found: dict[str, float | None] = {}
+    for metric in of_kind("accuracy", "cost"):
+        if any(getattr(measured, name) is None for name in metric.needs):
+            continue
+        value = metric.of(measured)
+        if value is not None and math.isfinite(value):
+            found[metric.key] = float(value)
+        elif metric.kind == "accuracy":
+            found[metric.key] = measured.recorded.get(metric.key) if partly else None
+    return {**found, **{k: v for k, v in measured.recorded.items() if k not in found}}

@@ -1,0 +1,61 @@
+"""What is printed in bold: the best of a table's rows, and those that are not told from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cl_bench.metrics.base import Metric
+from cl_bench.report.compare import difference
+from cl_bench.report.grouping import ORDER_KEYS, Grouping, of_stream
+from cl_bench.report.statistics import Test, apart
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SAME = 5e-5  # shares that differ by less are printed alike
+
+
+def best(
+    grouping: Grouping,
+    frame: pd.DataFrame,
+    metrics: Sequence[Metric],
+    test: Test,
+    within: Sequence[str] = (),
+) -> set[tuple[int, str]]:
+    """The (row, metric) to print in bold, of each block of rows on the same stream.
+
+    They are the row of the best mean, those with a mean that is printed alike, and those that a
+    paired test over equal seeds and streams does not tell apart from it (Holm 1979 over the
+    block). Without several pairs there is no test, and a row is not bold for want of one.
+    ``within`` are settings that must be the same in a block too.
+    """
+    keys = [k for k in grouping.labels if of_stream(k) and k not in ORDER_KEYS]
+    blocks: dict[tuple[str, ...], list[int]] = {}
+    for index, member in enumerate(grouping.groups):
+        blocks.setdefault((*member.label(keys), *member.label(within)), []).append(index)
+    return {
+        (index, metric.key)
+        for rows in blocks.values()
+        if len(rows) > 1
+        for metric in metrics
+        for index in _best_of(rows, grouping, frame, metric, test)
+    }
+
+
+def _best_of(
+    rows: Sequence[int], grouping: Grouping, frame: pd.DataFrame, metric: Metric, test: Test
+) -> list[int]:
+    means = frame.loc[list(rows), f"{metric.key}_mean"].dropna() * metric.better
+    if means.empty:
+        return []
+    first = means.idxmax()
+    alike = [index for index, mean in means.items() if means[first] - mean < SAME]
+    members = grouping.groups
+    tested = {}
+    for index in means.index.difference(alike):
+        found = difference(members[index], members[first], metric.key, test)
+        if found is not None and found.n > 1:
+            tested[index] = found
+    told = apart([*tested.values()])
+    return alike + [index for index, yes in zip(tested, told, strict=True) if not yes]
