@@ -47,18 +47,18 @@ class Fan:
         stack: LinearStack,
         weights: Sequence[Tensor],
         columns: Tensor,
-        dtype: torch.dtype = torch.float32,
+        dtype: torch.dtype | None = None,
     ) -> None:
         self.stack = stack
         self.count = len(weights)
         self.dtype = dtype
         together = torch.cat([weight.index_select(1, columns) for weight in weights])
-        self._weights = together.to(dtype).t()
+        self._weights = (together if dtype is None else together.to(dtype)).t()
         self.bias = stack.layers[0].bias.repeat(self.count)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Outputs (n, K, C) of flat inputs (n, d): those that ``columns`` (d,) names."""
-        if self.dtype == torch.float32:
+        if self.dtype is None:
             z = torch.addmm(self.bias, x, self._weights)
         else:
             z = product(x, self._weights, self.dtype).add_(self.bias)
@@ -78,11 +78,11 @@ class Passed(NamedTuple):
 
 @torch.no_grad()
 def forward(
-    stack: LinearStack, x: Tensor, columns: Tensor | None = None, dtype: torch.dtype = torch.float32
+    stack: LinearStack, x: Tensor, columns: Tensor | None = None, dtype: torch.dtype | None = None
 ) -> Passed:
     """Flat inputs (n, D) through the stack, or those inputs alone that ``columns`` (d,) names.
 
-    Products are formed in ``dtype``, everything else in float32.
+    Products are formed in ``dtype``, if it is given, all else in the parameters' own type.
     """
     inputs, a = [], x
     for position, layer in enumerate(stack.layers):
@@ -92,7 +92,7 @@ def forward(
         elif columns is not None:
             weight = weight.index_select(1, columns)
         inputs.append(a)
-        if dtype == torch.float32:
+        if dtype is None:
             a = torch.addmm(layer.bias, a, weight.t())
         else:
             a = product(a, weight.t(), dtype).add_(layer.bias)
@@ -101,7 +101,7 @@ def forward(
 
 @torch.no_grad()
 def backward(
-    stack: LinearStack, passed: Passed, delta: Tensor, dtype: torch.dtype = torch.float32
+    stack: LinearStack, passed: Passed, delta: Tensor, dtype: torch.dtype | None = None
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
     """Position, inputs a and δ (n, ·) of every layer, the last one first.
 
@@ -116,6 +116,8 @@ def backward(
             delta = torch.ops.aten.threshold_backward(delta, a, 0)  # as autograd has it
 
 
-def product(a: Tensor, b: Tensor, dtype: torch.dtype) -> Tensor:
-    """a b in float32, of factors that are rounded to ``dtype``."""
-    return torch.mm(a.to(dtype), b.to(dtype)).float()
+def product(a: Tensor, b: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """a b, of factors that are rounded to ``dtype`` if it is given."""
+    if dtype is None:
+        return torch.mm(a, b)
+    return torch.mm(a.to(dtype), b.to(dtype)).to(torch.get_default_dtype())

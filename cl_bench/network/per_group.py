@@ -23,7 +23,8 @@ class Groups:
     samples, the rest is padding.
 
     With ``compact`` what is zero in all samples of a group is left out of a copy: worth it for
-    groups that are used many times. ``dtype`` is that of the products that they enter.
+    groups that are used many times. ``dtype`` is that of the products that they enter; None: their
+    own.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class Groups:
         x: Tensor,
         counts: list[int],
         compact: bool = False,
-        dtype: torch.dtype = torch.float32,
+        dtype: torch.dtype | None = None,
     ) -> None:
         self.x = x
         self.counts = counts
@@ -42,7 +43,8 @@ class Groups:
         if compact:
             for k, inputs in enumerate(self.flat):
                 columns = (inputs != 0).any(0).nonzero().flatten()
-                self.flat[k] = inputs.index_select(1, columns).to(dtype)
+                kept = inputs.index_select(1, columns)
+                self.flat[k] = kept if dtype is None else kept.to(dtype)
                 self.columns[k] = columns
 
     def __len__(self) -> int:
@@ -81,7 +83,7 @@ def group_gradients(
             weight, bias = (out[k, part] for part in parts[position])
             weight = weight.view(stack.layers[position].weight.shape)
             columns = None if position else groups.columns[k]
-            if columns is None and groups.dtype == torch.float32:
+            if columns is None and groups.dtype is None:
                 torch.mm(delta.t(), a, out=weight)
             elif columns is None:
                 weight.copy_(product(delta.t(), a, groups.dtype))
