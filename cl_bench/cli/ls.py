@@ -33,4 +33,6 @@ def _needs(method: str) -> str:
 
     file = implementation("method", method)
     memory = ["memory"] if declared("method", file, "memory_needs") else []
-    return "needs: " + (", ".join([*memory, *needs("method", file)]) or "nothing")
+    with_values = declared("method", file, "needs_with")
+    sometimes = [f"{need} ({key}={value})" for key, value, need in with_values]
+    return "needs: " + (", ".join([*memory, *needs("method", file), *sometimes]) or "nothing")

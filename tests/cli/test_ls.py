@@ -25,6 +25,7 @@ def test_a_methods_line_tells_its_needs(name, capsys):
     for attribute in ("needs", "needs_with", "memory_needs"):
         assert declared("method", file, attribute) == getattr(cls, attribute)
     wanted = [*(["memory"] if cls.memory_needs else []), *cls.needs]
+    wanted += [f"{need} ({key}={value})" for key, value, need in cls.needs_with]
     ls.main(["methods"])
     lines = [line for line in capsys.readouterr().out.splitlines() if f"  {name} " in line]
     told = lines[0].partition("needs: ")[2].split(", ")

@@ -9,6 +9,7 @@ import torch
 
 from cl_bench.memory.reservoir import Reservoir
 from cl_bench.rng import generator
+from cl_bench.streams.task import UNKNOWN
 
 
 def reservoir(size: int, acceptance: str = "textbook") -> Reservoir:
@@ -137,3 +138,12 @@ def test_a_column_goes_with_its_sample():
         empty.add(x, labels, 0, draw)
     with pytest.raises(AttributeError, match="no column"):
         _ = found.features
+
+
+def test_samples_of_no_known_task_are_kept_like_all_others():
+    told, untold = reservoir(5), reservoir(5)
+    for memory, task in ((told, 0), (untold, UNKNOWN)):
+        y = torch.arange(40)
+        memory.add(y[:, None].float(), y, task, generator(0))
+    assert torch.equal(told.x, untold.x)
+    assert untold.at(untold.rows()).task_ids.tolist() == [UNKNOWN] * len(untold)

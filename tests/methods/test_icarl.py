@@ -154,6 +154,17 @@ def test_before_exemplars_exist_the_network_answers():
     assert torch.equal(run.method.logits(x, run.stream.tasks[0]), run.method.net(x))
 
 
+def test_where_the_task_is_unknown_it_answers_among_all_classes_seen():
+    run = blob_run("class")
+    x, _ = next(run.stream.test_batches(run.stream.tasks[0]))
+    assert torch.equal(run.method.logits(x, None), run.method.net(x))
+    learn(run, run.stream.tasks[:2])
+    run.method.train(False)
+    scores = run.method.logits(x, None)
+    assert torch.equal(scores.isfinite().all(0), torch.arange(CLASSES) < 4)
+    assert torch.equal(scores, run.method.logits(x, run.stream.tasks[0]))
+
+
 def test_the_nearest_class_mean_answers():
     run = blob_run()
     learn(run, run.stream.tasks[:2])

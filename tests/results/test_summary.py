@@ -38,6 +38,8 @@ def test_a_finished_run_is_shown_or_its_damage_told(inline, tmp_path):
     command = (DIGITS, "dataset.tasks=2", "dataset.samples_per_task=60", "method=single",
                "plots=false", "device=cpu")  # fmt: skip
     code, out, error = inline(*command)
+    told = (tmp_path / out.splitlines()[-1] / "summary.md").read_text()
+    assert "Scenario domain: the task is known in training and in tests.\n" in told
     assert code == 0, error
     run = tmp_path / out.splitlines()[-1]
     (run / "config.yaml").write_text("recipe: [")

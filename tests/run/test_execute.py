@@ -99,6 +99,18 @@ def test_passes_and_scenarios_go_on(tmp_path, more):
     compare(small("er", *more), tmp_path, (8, 9, 3))
 
 
+FREE = ("dataset.task_identity=none",)
+BLURRED = ("dataset=digits_split", "dataset.tasks=5", "dataset.scenario=class", "dataset.blur=0.5")
+
+
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [("single", FREE), ("mer", (*FREE, "method.algorithm=1")), ("er", BLURRED), ("mer", BLURRED)],
+)
+def test_without_task_identity_it_goes_on(tmp_path, method, more):
+    compare(small(method, "dataset.epochs=2", *more), tmp_path, (5, 9, 3, 1))
+
+
 def test_seconds_add_up_and_the_log_goes_on(tmp_path):
     cfg = config_of(SINGLE)
     execute(cfg, tmp_path / "whole", show_bar=False)

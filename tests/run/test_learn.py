@@ -2,13 +2,19 @@ import numpy as np
 import pytest
 import torch
 from conftest import STREAM
+from small_runs import METHODS, small
 
 from cl_bench import datasets
+from cl_bench.config.choices import implementation
+from cl_bench.config.compose import config_of
+from cl_bench.config.pairing import check_pairing, needs
 from cl_bench.config.schema import check_run
 from cl_bench.errors import UsageError
+from cl_bench.methods.single import Single
 from cl_bench.run import build
 from cl_bench.run import learn as learning
 from cl_bench.run.progress import Progress
+from cl_bench.streams.task import UNKNOWN, Task
 
 DATASET = {**STREAM, "source": "digits", "samples_per_task": 100, "batch_size": 10}
 GEM = {"name": "gem", "lr": 0.1, "margin": 0.5, "margin_rule": "bound", "eps": 1e-3}
@@ -67,6 +73,75 @@ def test_evaluation_leaves_no_trace():
     for run in (one, two):
         run.method.observe(*batch, run.stream.tasks[0])
     assert torch.equal(one.method.net.theta, two.method.net.theta)
+
+
+@pytest.mark.parametrize(
+    ("identity", "training", "tests"),
+    [("test", True, True), ("train", True, False), ("none", False, False)],
+)
+def test_what_a_method_is_told_of_the_task(monkeypatch, identity, training, tests):
+    told = {verb: [] for verb in ("begin_task", "observe", "end_epoch", "end_task", "logits")}
+    for verb, seen in told.items():
+        whole = getattr(Single, verb)
+
+        def spy(self, *arguments, whole=whole, seen=seen):
+            seen.append(arguments[-1])
+            return whole(self, *arguments)
+
+        monkeypatch.setattr(Single, verb, spy)
+    run = build.prepare(config({"name": "single", "lr": 0.1}, task_identity=identity, epochs=2))
+    with Progress(3, 60, False) as progress:
+        learning.learn(run, progress)
+    tasks = list(run.stream.tasks)
+    assert told["begin_task"] == told["end_task"] == (tasks if training else [])
+    assert told["end_epoch"] == ([t for t in tasks for _ in range(2)] if training else [])
+    assert told["observe"] == [t if training else None for t in tasks for _ in range(20)]
+    assert set(map(type, told["logits"])) == {Task if tests else type(None)}
+
+
+FREE = ("dataset=digits_permutations", "dataset.task_identity=none")
+CLASSES = ("dataset=digits_split", "dataset.classes=4", "dataset.scenario=class")
+FEW = ("dataset.tasks=2", "dataset.samples_per_task=20", "dataset.batch_size=10")
+
+
+def refused(cfg):
+    try:
+        check_pairing(cfg)
+    except UsageError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_that_is_not_refused_works_with_what_it_is_told(method):
+    streams = (FREE, CLASSES, (*CLASSES, "dataset.blur=0.5"))
+    configs = [config_of(small(method, *stream, *FEW)) for stream in streams]
+    allowed = [cfg for cfg in configs if not refused(cfg)]
+    for cfg in allowed:
+        run = build.prepare(cfg)
+        with Progress(2, 1, False) as progress:
+            learning.learn(run, progress)
+    needed = needs("method", implementation("method", method))
+    assert not (needed and configs[0] in allowed)
+    assert (configs[1] in allowed) == ("identity in tests" not in needed)
+
+
+def test_without_identity_classes_count_once_a_sample_was_seen():
+    free = {"stream": "class_split", "scenario": "class", "task_identity": "none", "tasks": 5}
+    free |= {"split": "classes", "class_order": "natural", "classes": None}
+    run = build.prepare(config({"name": "single", "lr": 0.1}, **free))
+    first, second = run.stream.tasks[:2]
+    size = run.stream.settings.batch_size
+    batches = list(run.stream.train_batches(second))
+    run.pass_over(first)
+    assert run.scenario.visible(UNKNOWN).nonzero().flatten().tolist() == [0, 1]
+    run.pass_over(second, 0)
+    assert run.scenario.visible(UNKNOWN).nonzero().flatten().tolist() == [0, 1]
+    assert run.stream.labels(second, 3).tolist() == torch.cat([y for _, y in batches[:3]]).tolist()
+    assert len(run.stream.labels(second, 3)) == 3 * size
+    assert len(run.stream.labels(second, 10**6)) == len(second.train)
+    run.pass_over(second, 3)
+    assert run.scenario.visible(UNKNOWN).nonzero().flatten().tolist() == [0, 1, 2, 3]
 
 
 def test_a_method_that_uses_no_memory_gets_none():
