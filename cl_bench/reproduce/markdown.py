@@ -10,7 +10,7 @@ from typing import Any
 from cl_bench.config.recipe import TITLES, TRUST, Named
 from cl_bench.report.statistics import Spread
 from cl_bench.reproduce.verdict import Line, judge
-from cl_bench.sweep.estimate import duration
+from cl_bench.run.progress import duration
 
 METRICS = {
     "acc": "ACC",

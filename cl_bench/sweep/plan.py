@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cl_bench.config.compose import config_of, explain
+from cl_bench.config.compose import config_of
 from cl_bench.config.overrides import CommandLine
 from cl_bench.config.pairing import check_pairing
 from cl_bench.config.schema import RunConfig
@@ -17,7 +15,9 @@ from cl_bench.files.untrusted import (
     clean,
     read_status,
 )
-from cl_bench.sweep.estimate import duration, estimate, finished
+from cl_bench.run.progress import duration
+from cl_bench.sweep.combinations import combinations
+from cl_bench.sweep.estimate import estimate, finished
 
 
 @dataclass(frozen=True)
@@ -28,29 +28,6 @@ class Planned:
     state: str  # as in status.json, or "to do"
     seconds: float | None
     to_do: bool  # finished runs too with force=true
-
-
-def combinations(overrides: Sequence[str], sweep: bool) -> list[list[str]]:
-    """The command lines of the single runs, in the order in which a sweep makes them."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    try:
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
-    except HydraException as error:
-        raise UsageError(explain(error, overrides)) from None
-    choices = []
-    for override in parsed:
-        if not override.is_sweep_override():
-            choices.append([override.input_line])
-        elif not sweep:
-            raise UsageError(f"{override.input_line}: several values need a sweep; add -m")
-        elif not (override.is_discrete_sweep()):
-            raise UsageError(f"{override.input_line}: only lists and ranges can be counted")
-        else:
-            key = override.get_key_element()
-            choices.append([f"{key}={value}" for value in override.sweep_string_iterator()])
-    return [list(words) for words in itertools.product(*choices)]
 
 
 def plan(line: CommandLine) -> list[Planned]:
