@@ -46,7 +46,9 @@ def main(argv: list[str] | None = None) -> int:
 
         return _complain(RunError(os_sentence(error)), 1)
     except KeyboardInterrupt:
-        print("cl-bench: interrupted", file=sys.stderr)
+        again = not arguments or arguments[0] not in COMMANDS or arguments[0] == "reproduce"
+        goes_on = "; the same command goes on" if again else ""
+        print(f"cl-bench: interrupted{goes_on}", file=sys.stderr)
         return 130
 
 

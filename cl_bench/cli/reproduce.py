@@ -11,7 +11,7 @@ from cl_bench.cli.start import start
 from cl_bench.config.recipe import TITLES, Named, read_recipes
 from cl_bench.errors import UsageError
 from cl_bench.reproduce.runs import Wanted, check_free, sweeps, wanted
-from cl_bench.sweep.estimate import duration
+from cl_bench.run.progress import duration
 
 if TYPE_CHECKING:
     from rich.table import Table

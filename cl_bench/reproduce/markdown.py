@@ -11,7 +11,7 @@ from cl_bench import metrics
 from cl_bench.config.recipe import TITLES, TRUST, Named
 from cl_bench.report.statistics import Spread
 from cl_bench.reproduce.verdict import Line, judge
-from cl_bench.sweep.estimate import duration
+from cl_bench.run.progress import duration
 
 Runs = dict[str, list[dict[str, Any]]]  # by the recipe's name
 

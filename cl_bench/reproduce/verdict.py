@@ -9,7 +9,7 @@ from typing import Any
 from cl_bench import metrics
 from cl_bench.config.recipe import Named
 from cl_bench.report.statistics import Difference, Spread, paired, spread
-from cl_bench.sweep.estimate import duration
+from cl_bench.run.progress import duration
 
 INSIDE, OUTSIDE = "inside", "outside"
 WIDE = 0.6  # of the published value: a tolerance beyond it lets nearly everything pass

@@ -146,10 +146,9 @@ def _checkpoint(run: Run, directory: Path) -> Checkpoint:
 
 def _progress(run: Run, run_state: RunState, show_bar: bool) -> Progress:
     """What is shown of the run, from where it stands."""
-    tasks = run.stream.tasks
-    progress = Progress(len(tasks), sum(map(run.stream.batches, tasks)), show_bar)
+    progress = Progress([run.stream.batches(task) for task in run.stream.tasks], show_bar)
     if (learned := len(run_state.rows) - 1) > 0:
-        seconds = [row["seconds_train"] + row["seconds_eval"] for row in run_state.timings[1:]]
+        seconds = [(row["seconds_train"], row["seconds_eval"]) for row in run_state.timings[1:]]
         progress.resume(seconds, sum(run_state.rows[-1][:learned]) / learned)
     return progress
 

@@ -72,7 +72,9 @@ def run_job(composed: DictConfig, home: Home, sweep: str | None) -> Outcome:
             path = Path(cfg.outputs).expanduser() / cfg.directory_name()
             directory, quiet = str(path), cfg.quiet
             show_bar = sys.stderr.isatty() and not quiet and not elsewhere
-            _set_up_logging(quiet, show_bar, f"{path.name}: " if elsewhere else "")
+            # of a sweep a terminal gets a line per run; the file of a run elsewhere gets it all
+            lines = sweep is None or (elsewhere and not sys.stderr.isatty())
+            _set_up_logging(quiet, show_bar or not lines, f"{path.name}: " if elsewhere else "")
             return _run_unless_finished(cfg, path, show_bar, sweep)
     except UsageError as error:
         return Outcome("failed", directory, str(error), 2, quiet)
@@ -99,7 +101,8 @@ def _run_unless_finished(
 
         check_results(directory, cfg)
         tidy(record, cfg)
-        log.warning("%s", record.finished_already())
+        level = logging.WARNING if sweep is None else logging.INFO  # a sweep has a line for it
+        log.log(level, "%s", record.finished_already())
         return Outcome("finished", str(directory), quiet=cfg.quiet)
     from cl_bench.run.execute import execute
 

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 def run_sweep(overrides: list[str]) -> int:
     """Carry out every combination; the exit code."""
     check_launcher(overrides)
-    Sweep.current = None
+    Sweep.current = Sweep.shown = None
     try:
         with interrupts_kept():  # before what follows takes it for a failure
             by_hydra([*overrides, "--multirun"], partial(_sweep_job, Home.here()))
     except Exception as error:
         return _stopped(error, overrides)
+    finally:
+        Sweep.close()
     return Sweep.current.conclude()
 
 

@@ -19,6 +19,7 @@ from cl_bench.config.compose import hush_hydra
 from cl_bench.errors import RunError, UsageError
 from cl_bench.run.job import Outcome, this_process
 from cl_bench.run.signals import silence_stdout
+from cl_bench.sweep.display import Shown
 
 # launcher -> (the module that makes it known to Hydra, the extra that brings it)
 LAUNCHERS = {
@@ -67,6 +68,7 @@ class Sweep(Callback):
     """
 
     current: ClassVar[Sweep | None] = None
+    shown: ClassVar[Shown | None] = None  # of this process: no part of the copies
 
     def __init__(self) -> None:
         self.process = this_process()
@@ -83,6 +85,7 @@ class Sweep(Callback):
         self.folder = Path(config.hydra.sweep.dir).absolute()
         self.asked = _write_asked(self.folder.parent, list(config.hydra.overrides.task))
         Sweep.current = self
+        Sweep.shown = Shown(list(config.hydra.overrides.task), self.folder)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         if self.folder is None or job_return.status != JobStatus.COMPLETED:
@@ -90,7 +93,7 @@ class Sweep(Callback):
         number, outcome = config.hydra.job.num, job_return.return_value
         overrides = " ".join(config.hydra.overrides.task)
         if this_process() == self.process:
-            self.outcomes[number] = overrides, show(outcome)
+            self.outcomes[number] = overrides, Sweep.shown.tell(number, overrides, outcome)
             return
         from cl_bench.files.atomic import write_json
 
@@ -101,6 +104,12 @@ class Sweep(Callback):
             # the one way to be heard: Hydra raises it again in the process of the sweep
             job_return.status, job_return.return_value = JobStatus.FAILED, error
 
+    @classmethod
+    def close(cls) -> None:
+        """However the sweep ends, nothing more is shown of it."""
+        if cls.shown is not None:
+            cls.shown.close()
+
     def conclude(self, stopped: BaseException | None = None) -> int:
         """Show the runs that were carried out elsewhere, list the failures; the exit code."""
         outcomes = dict(self.outcomes)
@@ -110,7 +119,9 @@ class Sweep(Callback):
             path.unlink()
         for number in sorted(outcomes.keys() - self.outcomes.keys()):
             overrides, outcome = outcomes[number]
-            outcomes[number] = overrides, show(outcome)
+            outcomes[number] = overrides, Sweep.shown.tell(number, overrides, outcome)
+        Sweep.shown.close()
+        Sweep.shown.print_table()
         ordered = [outcomes[number] for number in sorted(outcomes)]
         failures = [(overrides, outcome) for overrides, outcome in ordered if outcome.failed]
         if failures:
@@ -163,7 +174,7 @@ def show(outcome: Outcome) -> Outcome:
         try:
             print_run(Path(outcome.directory), outcome.quiet)
             sys.stdout.flush()
-        except BrokenPipeError:  # the rest of a sweep is to be run all the same
+        except BrokenPipeError:
             silence_stdout()
         except RunError as error:
             outcome = replace(outcome, state="failed", message=str(error), code=1)

@@ -16,7 +16,9 @@ from cl_bench.files.untrusted import (
     clean,
     read_status,
 )
-from cl_bench.sweep.estimate import duration, estimate, finished
+from cl_bench.run.progress import duration
+from cl_bench.sweep.combinations import combinations
+from cl_bench.sweep.estimate import estimate, finished
 
 
 @dataclass(frozen=True)

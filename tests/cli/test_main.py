@@ -267,7 +267,7 @@ def on_terminal(arguments: list[str], cwd: Path, extra: dict[str, str]) -> str:
 
 def test_a_terminal_gets_progress_and_colour(tmp_path):
     seen = on_terminal(["method=gem", *SHORT], tmp_path, {})
-    assert "task 3/3" in seen
+    assert "task 3 of 3" in seen
     assert "\x1b[" in seen
     assert "48;" in seen  # background colours of the heat table
 

@@ -9,7 +9,6 @@ from synthetic_runs import write_run
 from cl_bench.errors import RunError
 from cl_bench.results.forgotten import Forgotten
 from cl_bench.results.summary import heat_table, read_shown
-from cl_bench.run.progress import remaining
 
 
 def rendered(tasks, width):
@@ -64,10 +63,3 @@ def test_what_completes_a_broken_off_forgetting_is_told(tmp_path):
     (run / "metrics.json").write_text('{"acc": 0.65}')
     with pytest.raises(RunError, match=r"forget .* task=1 completes it"):
         read_shown(run)
-
-
-def test_remaining_time_follows_a_straight_line():
-    assert remaining([], 4) is None
-    assert remaining([2.0], 4) == pytest.approx(6)
-    assert remaining([1.0, 2.0, 3.0], 5) == pytest.approx(9)
-    assert remaining([3.0, 2.0, 1.0], 6) == pytest.approx(0)

@@ -36,7 +36,7 @@ def config(method=None, device="cpu", **dataset):
 
 def learn(cfg):
     run = build.prepare(cfg)
-    matrix, timings = learning.learn(run, Progress(len(run.stream.tasks), 1, bar=False))
+    matrix, timings = learning.learn(run, Progress([1] * len(run.stream.tasks), bar=False))
     return run, matrix, timings
 
 

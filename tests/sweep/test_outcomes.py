@@ -110,7 +110,7 @@ def test_a_finished_run_that_cannot_be_read_is_listed(cli, tmp_path, launcher):
     assert "Warning" not in done.stderr
     assert "cl-bench: 1 of 3 runs failed:\n" in done.stderr
     assert f"failed: outputs/{damaged.name}: accuracy.csv is missing; run it" in done.stderr
-    assert done.stdout.count("\noutputs/") == 2  # the others are shown
+    assert done.stdout.count("  outputs/") == 2  # the others are shown
 
 
 def test_the_same_run_twice_in_a_sweep_is_done_once(cli, tmp_path):

@@ -4,7 +4,6 @@ import pytest
 from conftest import DIGITS
 
 from cl_bench.config.overrides import read_line
-from cl_bench.sweep.estimate import duration
 from cl_bench.sweep.plan import combinations, plan
 
 SHORT = (DIGITS, "dataset.tasks=2", "dataset.samples_per_task=60", "plots=false", "memory.size=20")
@@ -79,8 +78,3 @@ def test_a_mistake_is_one_line(inline, words, sentence):
     assert code == 2
     assert sentence in error
     assert error.count("\n") == 1
-
-
-def test_durations():
-    found = [duration(seconds) for seconds in (None, 0.25, 8, 600, 9000)]
-    assert found == ["?", "0.2 s", "8 s", "10 min", "2.5 h"]
