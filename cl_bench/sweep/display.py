@@ -248,7 +248,7 @@ class Rest:
 
 def _jobs(overrides: Sequence[str]) -> list[list[str]]:
     """The words of every job; empty where they cannot be counted."""
-    from cl_bench.sweep.combinations import combinations
+    from cl_bench.config.combinations import combinations
 
     try:
         return combinations(overrides, sweep=True)

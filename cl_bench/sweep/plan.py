@@ -17,7 +17,6 @@ from cl_bench.files.untrusted import (
     read_status,
 )
 from cl_bench.run.progress import duration
-from cl_bench.sweep.combinations import combinations
 from cl_bench.sweep.estimate import estimate, finished
 
 
