@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+
 from cl_bench.config.choices import conf_dir, implementation
 from cl_bench.config.registry import declared
 
 METHODS = sorted(path.stem for path in (conf_dir() / "method").glob("*.yaml"))
+# those whose state is of every kind; the resumption of all is tested in one process, too
+SOME = ("apd", "derpp", "gem", "icarl", "independent", "mer", "packnet", "single")
+# the others are killed in `make test-full`
+KILLED = [
+    pytest.param(method, marks=[] if method in SOME else pytest.mark.slow) for method in METHODS
+]
 SMALL = (
     "dataset.tasks=3", "dataset.samples_per_task=60", "device=cpu", "device.threads=1",
     "plots=false", "checkpoint.every=0", "quiet=true", "model.hidden=[12,9]",

@@ -5,12 +5,14 @@ Imports no torch: ``--dry-run`` asks too, and ``cl-bench ls`` shows what methods
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from cl_bench.config.choices import choices
 from cl_bench.config.registry import declared
-from cl_bench.config.schema import RunConfig, blurred
 from cl_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from cl_bench.config.schema import RunConfig
 
 # What a method, or a memory, may rely on. A method that needs none of it learns from a stream
 # without tasks as well: batches, one after the other.
@@ -41,6 +43,8 @@ ORDER = ("classes per task", "identity in tests", *get_args(Need))
 
 def check_identity(dataset: dict[str, Any]) -> None:
     """A :class:`UsageError` if ``task_identity`` contradicts what else is said of the stream."""
+    from cl_bench.config.schema import blurred
+
     scenario, known = dataset.get("scenario"), identity(dataset)
     if blurred(dataset):
         blur = f"dataset.blur={dataset['blur']}"
@@ -119,6 +123,8 @@ def identity(dataset: dict[str, Any]) -> str:
 
 def refusal(cfg: RunConfig, need: Need, who: str = "") -> UsageError:
     """The sentence for ``who`` (the method), whose need the stream does not meet."""
+    from cl_bench.config.schema import blurred
+
     dataset = cfg.dataset
     known, scenario = identity(dataset), dataset.get("scenario")
     others = "or another method (cl-bench ls methods shows what each needs)"

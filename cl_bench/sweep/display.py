@@ -24,6 +24,9 @@ from cl_bench.run.signals import silence_stdout
 POLL = 0.5  # seconds between looks for the outcomes of runs elsewhere
 
 
+SHOWN = ("acc", "bwt", "seconds_total")  # metrics of the table at the end of a sweep
+
+
 class Shown:
     """The display of one sweep; ``overrides`` are its words, ``folder`` is where outcomes of runs
     in other processes come as ``NUMBER.json``."""
@@ -176,26 +179,26 @@ def _table(directories: Sequence[str]) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from cl_bench.report.sections import decimal, heading, with_spread
-    from cl_bench.report.table import QUALITY, build
+    from cl_bench.metrics.base import form
+    from cl_bench.report.sections import heading
+    from cl_bench.report.table import build
 
     report = build([Path(directory) for directory in directories])
-    shown = [column for column in report.columns(QUALITY) if column.key in ("acc", "bwt")]
+    shown = [m for m in report.shown("accuracy", "cost") if m.key in SHOWN]
     table = Table(box=None, padding=(0, 2, 0, 0), title="Mean ± standard deviation over n seeds")
     table.title_justify, table.title_style, table.header_style = "left", "bold", "dim"
     for key in report.labels:
         table.add_column(Text(heading(key)), overflow="fold")
-    for words in ("n", *(column.heading for column in shown), "seconds"):
+    for words in ("n", *(metric.heading for metric in shown)):
         table.add_column(Text(words), justify="right", no_wrap=True)
     for index, line in enumerate(report.frame.to_dict("records")):
         cells = [Text(line[key]) for key in report.labels]
         cells.append(Text(str(line["n"])))
-        for column in shown:
-            mean, std = line[f"{column.key}_mean"], line[f"{column.key}_std"]
-            best = (index, column.key) in report.best
-            cells.append(Text(with_spread(mean, std), style="bold" if best else ""))
-        seconds = line.get("seconds_total_mean")
-        cells.append(Text(decimal(seconds) if seconds is None else f"{seconds:.1f}"))
+        for metric in shown:
+            mean, std = (line[f"{metric.key}_{part}"] for part in ("mean", "std"))
+            best = (index, metric.key) in report.best and metric.kind == "accuracy"
+            text = form(metric, mean, std if metric.kind == "accuracy" else None)
+            cells.append(Text(text, style="bold" if best else ""))
         table.add_row(*cells)
     return table
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import killed_child
 import pytest
-from small_runs import METHODS, small
+from small_runs import KILLED, METHODS, small
 
 DRAWN = 2  # stops of every method in the short test
 COMPARED = ("accuracy.csv", "model.safetensors", "diagnostics.json")
@@ -68,7 +68,7 @@ def attack(method: str, folder: Path, drawn: int | None) -> None:
         stop_and_go_on(arguments, folder / f"stopped{stop}", stop, whole)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", KILLED)
 def test_stopped_at_drawn_operations(tmp_path, method):
     attack(method, tmp_path, DRAWN)
 

@@ -90,7 +90,7 @@ def test_what_a_method_is_told_of_the_task(monkeypatch, identity, training, test
 
         monkeypatch.setattr(Single, verb, spy)
     run = build.prepare(config({"name": "single", "lr": 0.1}, task_identity=identity, epochs=2))
-    with Progress(3, 60, False) as progress:
+    with Progress([20] * 3, False) as progress:
         learning.learn(run, progress)
     tasks = list(run.stream.tasks)
     assert told["begin_task"] == told["end_task"] == (tasks if training else [])
@@ -119,7 +119,7 @@ def test_a_method_that_is_not_refused_works_with_what_it_is_told(method):
     allowed = [cfg for cfg in configs if not refused(cfg)]
     for cfg in allowed:
         run = build.prepare(cfg)
-        with Progress(2, 1, False) as progress:
+        with Progress([1] * 2, False) as progress:
             learning.learn(run, progress)
     needed = needs("method", implementation("method", method))
     assert not (needed and configs[0] in allowed)

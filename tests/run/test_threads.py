@@ -23,7 +23,7 @@ def outcome(arguments, threads):
     cfg = config_of([*arguments, f"device.threads={threads}"])
     run = prepare(cfg)
     assert run.workers.count == threads
-    matrix, _ = learning.learn(run, Progress(len(run.stream.tasks), 1, bar=False))
+    matrix, _ = learning.learn(run, Progress([1] * len(run.stream.tasks), bar=False))
     assert torch.get_num_threads() == 1
     return matrix.tolist(), list(tensors(run.method.state_dict()))
 
