@@ -105,7 +105,7 @@ def _file(group: str, name: str) -> Path:
 def modules(group: str) -> list[ModuleType]:
     """Every module of the group's room but its ``base``, by name."""
     room = ROOMS[group]
-    names = sorted(path.stem for path in (Path(__file__).parents[1] / room).glob("*.py"))
+    names = sorted(path.stem for path in (PACKAGE / room).glob("*.py"))
     return [
         importlib.import_module(f"cl_bench.{room}.{name}")
         for name in names

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cl_bench.metrics.base import Metric
-from cl_bench.report.compare import difference
+from cl_bench.report.compare import difference, too_few
 from cl_bench.report.grouping import ORDER_KEYS, Grouping, of_stream
 from cl_bench.report.statistics import Test, apart
 
@@ -30,17 +30,30 @@ def best(
     block). Without several pairs there is no test, and a row is not bold for want of one.
     ``within`` are settings that must be the same in a block too.
     """
+    return {
+        (index, metric.key)
+        for rows in _blocks(grouping, within)
+        for metric in metrics
+        for index in _best_of(rows, grouping, frame, metric, test)
+    }
+
+
+def doubtful(grouping: Grouping, test: Test) -> list[str]:
+    """A note where several seeds are too few for the test to tell any row from the best."""
+    counts = [len(member.runs) for member in grouping.groups]
+    largest = max(map(len, _blocks(grouping)), default=0)
+    if max(counts) > 1 and largest and (words := too_few(max(counts), largest - 1, test)):
+        return [f"no row can be told from the best: {words}"]
+    return []
+
+
+def _blocks(grouping: Grouping, within: Sequence[str] = ()) -> list[list[int]]:
+    """Rows on the same stream and of the same ``within``, where there are several."""
     keys = [k for k in grouping.labels if of_stream(k) and k not in ORDER_KEYS]
     blocks: dict[tuple[str, ...], list[int]] = {}
     for index, member in enumerate(grouping.groups):
         blocks.setdefault((*member.label(keys), *member.label(within)), []).append(index)
-    return {
-        (index, metric.key)
-        for rows in blocks.values()
-        if len(rows) > 1
-        for metric in metrics
-        for index in _best_of(rows, grouping, frame, metric, test)
-    }
+    return [rows for rows in blocks.values() if len(rows) > 1]
 
 
 def _best_of(

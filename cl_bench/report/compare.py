@@ -75,22 +75,19 @@ def difference(ours: Group, theirs: Group, metric: str, test: Test) -> Differenc
     return _differences(_pairs(ours, theirs), [metric], "t", test).get(metric)
 
 
-def too_few(rows: Sequence[dict[str, Any]], metrics: Sequence[str], test: Test) -> list[str]:
-    """A note where so few pairs were compared that no difference could reach the level of .05."""
-    counts = [row[metrics[0]].n for row in rows if metrics and metrics[0] in row]
-    if not counts:
-        return []
-    pairs, tests = max(counts), len(counts)
+def too_few(pairs: int, tests: int, test: Test) -> str:
+    """The sentence where so few pairs are tested that no difference could reach the level of .05,
+    corrected for the number of tests; empty where one could."""
     least = smallest_p(pairs, test)
     if least is None:
-        return ["one pair allows no test: run more seeds"]
+        return "one pair of seeds allows no test"
     if least * tests <= LEVEL:
-        return []
-    held = f" ({least * tests:.3g} after Holm's correction of {tests})" if tests > 1 else ""
-    return [
-        f"with {pairs} pairs the test cannot give a p below {least:.3g}{held}, whatever the "
-        "difference: run more seeds"
-    ]
+        return ""
+    held = f" ({min(1.0, least * tests):.3g} after Holm's correction of {tests})"
+    return (
+        f"{pairs} pairs of seeds cannot give a p below {least:.3g}{held if tests > 1 else ''}, "
+        "whatever the difference"
+    )
 
 
 def _counterpart(

@@ -158,14 +158,19 @@ def csv(report: Report) -> str:
             columns={c: f"difference_{c}" for c in report.differences if c not in report.labels}
         )
         frame = frame.merge(renamed, on=report.labels, how="left")
-    text = {label: frame[label].map(_cell) for label in report.labels}
-    return _looking(report, frame.assign(**text)).to_csv(index=False, lineterminator="\n")
+    return _looking(report, frame).to_csv(index=False, lineterminator="\n")
+
+
+def _cell(value: Any) -> Any:
+    """A setting that is text and no number stays text in a spreadsheet."""
+    return value if not isinstance(value, str) or _NUMBER.fullmatch(value) else table_cell(value)
 
 
 def _looking(report: Report, frame: Any) -> Any:
     """``frame`` with the report's names, in percent and rounded where that was asked for."""
     digits, names = report.look.digits, report.look.names
-    frame = frame.replace(dict.fromkeys(report.labels, names))
+    words = {key: [_cell(report.look.name(value)) for value in frame[key]] for key in report.labels}
+    frame = frame.assign(**words)
     for metric in {m.key: m for m in (*registry.known().values(), *report.metrics)}.values():
         parts = [f"{metric.key}_{part}" for part in ("mean", "std", "se", "low", "high")]
         keys = [k for part in parts for k in (part, f"difference_{part}") if k in frame]
@@ -192,13 +197,8 @@ def _pivots_csv(report: Report) -> str:
             ]
             scale = 100 if report.look.digits.percent and metric.unit == "share" else 1
             shown = ["" if value is None else scale * value for value in numbers]
-            writer.writerow([metric.key, *(cell.text for cell in row[: section.labels]), *shown])
+            writer.writerow([metric.key, *(_cell(c.text) for c in row[: section.labels]), *shown])
     return table.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    """A setting that is text and no number stays text in a spreadsheet."""
-    return value if not isinstance(value, str) or _NUMBER.fullmatch(value) else table_cell(value)
 
 
 def to_json(report: Report) -> str:

@@ -14,7 +14,7 @@ from cl_bench.config.schema import similar
 from cl_bench.errors import RunError, UsageError
 from cl_bench.files.untrusted import clean
 from cl_bench.metrics.base import AS_IS, Digits, Kind, Metric
-from cl_bench.report.best import best
+from cl_bench.report.best import best, doubtful
 from cl_bench.report.collect import RecordedRun, collect, newest_of_each, with_references
 from cl_bench.report.compare import Baseline, compare, too_few
 from cl_bench.report.gaps import LeftOut, left_out
@@ -122,7 +122,11 @@ def build(
         compared = [m.key for m in counted if m.kind == "accuracy"]
         rows, more = compare(grouping, Baseline(baseline, runs), compared, interval, test)
         differences = _difference_frame(grouping, rows, compared)
-        notes += more + too_few(rows, compared, test)
+        notes += more
+        pairs = [found.n for row in rows for key, found in row.items() if key in compared]
+        if pairs and (words := too_few(max(pairs), len(rows), test)):
+            notes.append(f"the comparison with {baseline} needs more seeds: {words}")
+    notes += doubtful(grouping, test)
     first = runs[0].settings
     common = {
         key: text(first[key])
