@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
         default="std",
         help="what ± is: standard deviation, standard error or 95%% interval",
     )
+    add("--across", metavar="KEY", help="rows compared over all streams too: dataset")
     add("--test", choices=("t", "wilcoxon"), default="t", help="paired test of p and of bold")
     add("--format", choices=FORMATS, help="default: from the suffix of --out, else terminal")
     add("--out", type=Path, metavar="FILE", help="write there instead of on the terminal")
@@ -62,6 +63,7 @@ def main(arguments: list[str]) -> None:
     report = build(
         options.places or [Path("outputs")], options.by, options.baseline, options.interval,
         metrics=options.metrics, sort=options.sort, test=options.test, look=_look(options),
+        over=options.across,
     )  # fmt: skip
     if options.figures is not None:
         from cl_bench.report.figures import write_figures

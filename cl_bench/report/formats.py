@@ -216,16 +216,38 @@ def to_json(report: Report) -> str:
         "orders": [
             {**e.settings, "orders": e.orders, **e.metrics, "opd": e.opd} for e in report.orders
         ],
+        "across": _across(report),
         "left_out": [vars(gap) for gap in report.left_out],
         "notes": report.notes,
     }
     return json.dumps(_finite(content), indent=2, allow_nan=False) + "\n"
 
 
+def _across(report: Report) -> dict[str, Any] | None:
+    if (found := report.across) is None:
+        return None
+    return {
+        "metric": found.metric.key, "streams": found.streams, "friedman_p": found.friedman,
+        "critical_difference": found.critical, "notes": found.notes,
+        "rows": [
+            {
+                **dict(zip(found.keys, s.label, strict=True)), "mean_rank": s.rank,
+                "interquartile_mean": list(s.iqm),
+                "improvement": None if s.improvement is None else list(s.improvement),
+            }
+            for s in found.standings
+        ],
+        "not_told_apart": [
+            [standing.label for standing in found.standings[first : last + 1]]
+            for first, last in found.alike
+        ],
+    }  # fmt: skip
+
+
 def _finite(value: Any) -> Any:
     """NaN, which pandas has for what is not there, becomes null."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from cl_bench.errors import UsageError
 from cl_bench.metrics.base import AS_IS, MISSING, Digits, Metric, form
+from cl_bench.report.across import Across
 from cl_bench.report.best import best
 from cl_bench.report.grouping import NONE, natural, of_stream, resolve, setting
 from cl_bench.report.statistics import LEVEL
@@ -40,6 +41,8 @@ def sections(report: Report) -> list[Section]:
         found = [*_quality(report), *_cost(report)]
     if len(report.differences):
         found.append(_differences(report))
+    if report.across is not None:
+        found.append(_across(report, report.across))
     if report.orders:
         found.append(_orders(report))
     return found
@@ -228,6 +231,49 @@ def _differences(report: Report) -> Section:
         "the rows"
     )
     return Section(title, head, rows, len(report.labels), note)
+
+
+def _across(report: Report, found: Across) -> Section:
+    """The rows by their mean rank over the streams."""
+    look, metric = report.look, found.metric
+    letters = ["" for _ in found.standings]
+    for place, (first, last) in enumerate(found.alike):
+        for row in range(first, last + 1):
+            letters[row] += chr(ord("a") + place)
+    head = [*(look.name(heading(key)) for key in found.keys), "mean rank"]
+    head += ["not told apart"] if found.critical is not None else []
+    head += ["interquartile mean", INTERVAL]
+    head += ["better than baseline", INTERVAL] if report.baseline else []
+    rows = []
+    for standing, words in zip(found.standings, letters, strict=True):
+        row = [Cell(look.name(word)) for word in standing.label]
+        row.append(Cell(f"{standing.rank:.2f}", sort=standing.rank))
+        row += [Cell(words or MISSING)] if found.critical is not None else []
+        row += _estimate(metric, standing.iqm, look.digits)
+        if report.baseline:
+            row += _estimate(_SHARE, standing.improvement, Digits(digits=2))
+        rows.append(row)
+    note = (
+        f"{look.name(metric.heading)} on {len(found.streams)} streams "
+        f"({', '.join(found.streams)}); rank 1 is the best; interquartile mean of all runs, "
+        "bootstrap stratified by stream"
+    )
+    if report.baseline:
+        note += f"; probability that a run is better than one of {report.baseline}"
+    if found.critical is not None:
+        told = "–" if found.friedman is None else probability(found.friedman)
+        note += f"; Friedman p {told}, critical difference {found.critical:.2f} (Nemenyi, "
+        note += f"{LEVEL:g}): rows that share a letter are not told apart"
+    return Section("Across streams", head, rows, len(found.keys), note)
+
+
+def _estimate(
+    metric: Metric, found: tuple[float, float, float] | None, digits: Digits
+) -> list[Cell]:
+    if found is None:
+        return [Cell(MISSING), Cell(MISSING)]
+    value, low, high = (form(metric, number, None, digits) for number in found)
+    return [Cell(value, sort=found[0]), Cell(f"[{low}, {high}]")]
 
 
 def _orders(report: Report) -> Section:

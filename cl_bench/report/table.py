@@ -14,6 +14,7 @@ from cl_bench.config.schema import similar
 from cl_bench.errors import RunError, UsageError
 from cl_bench.files.untrusted import clean
 from cl_bench.metrics.base import AS_IS, Digits, Kind, Metric
+from cl_bench.report.across import Across, across
 from cl_bench.report.best import best, doubtful
 from cl_bench.report.collect import RecordedRun, collect, newest_of_each, with_references
 from cl_bench.report.compare import Baseline, compare, too_few
@@ -69,6 +70,7 @@ class Report:
     runs: list[RecordedRun]
     metrics: list[Metric]
     look: Look
+    across: Across | None = None
 
     @property
     def labels(self) -> list[str]:
@@ -89,8 +91,10 @@ def build(
     sort: str | None = None,
     test: Test = "t",
     look: Look | None = None,
+    over: str | None = None,
 ) -> Report:
-    """Read all runs at or below ``places`` and put them in a table.
+    """Read all runs at or below ``places`` and put them in a table; ``over`` is the setting whose
+    values are streams that the rows are compared across too.
 
     Raises :class:`RunError` if none of them is finished.
     """
@@ -119,14 +123,20 @@ def build(
     judged = [m for m in counted if m.better and f"{m.key}_mean" in frame]
     differences = pd.DataFrame()
     if baseline is not None:
-        compared = [m.key for m in counted if m.kind == "accuracy"]
-        rows, more = compare(grouping, Baseline(baseline, runs), compared, interval, test)
-        differences = _difference_frame(grouping, rows, compared)
+        keys = [m.key for m in counted if m.kind == "accuracy"]
+        rows, more = compare(grouping, Baseline(baseline, runs), keys, interval, test)
+        differences = _difference_frame(grouping, rows, keys)
         notes += more
-        pairs = [found.n for row in rows for key, found in row.items() if key in compared]
+        pairs = [found.n for row in rows for key, found in row.items() if key in keys]
         if pairs and (words := too_few(max(pairs), len(rows), test)):
             notes.append(f"the comparison with {baseline} needs more seeds: {words}")
     notes += doubtful(grouping, test)
+    compared = None
+    if over is not None:
+        first = next((m for m in chosen if m.kind == "accuracy"), chosen[0])
+        base = None if baseline is None else Baseline(baseline, runs)
+        compared = across(grouping, over, first, base)
+        notes += compared.notes
     first = runs[0].settings
     common = {
         key: text(first[key])
@@ -135,7 +145,8 @@ def build(
     }
     return Report(
         grouping, frame, best(grouping, frame, judged, test), baseline, differences, orders, gaps,
-        common, [clean(note, 2000) for note in notes], interval, test, kept, chosen, look or Look(),
+        common, [clean(note, 2000) for note in notes], interval, test, kept, chosen,
+        look or Look(), compared,
     )  # fmt: skip
 
 

@@ -224,6 +224,22 @@ def test_a_terminal_is_filled_and_not_crossed(inline, runs, monkeypatch):
     assert "…" not in out.getvalue()
 
 
+def test_methods_are_compared_across_datasets(inline, tmp_path):
+    for dataset in ("one", "two", "three"):
+        for method, acc in (("er", 0.9), ("gem", 0.8), ("single", 0.5)):
+            for seed in range(2):
+                final = [acc + seed / 50] * 3
+                write_run(tmp_path / "outputs", method, seed, final, dataset__name=dataset)
+    words = ("report", "--across", "dataset", "--baseline", "method=single")
+    code, out, error = inline(*words, "--format", "markdown", "--figures", "figures")
+    assert code == 0, error
+    assert "rows that share a letter are not told apart" in out
+    assert "| er | 1.00 | a | 0.9100 | \\[0.9000, 0.9200\\] | 1.00 | \\[1.00, 1.00\\] |" in out
+    assert (tmp_path / "figures" / "ranks.pdf").read_bytes().startswith(b"%PDF")
+    found = json.loads(inline(*words, "--format", "json")[1])["across"]
+    assert [row["mean_rank"] for row in found["rows"]] == [1, 2, 3]
+
+
 DOCUMENT = r"""
 \documentclass[10pt,twocolumn]{article}
 \usepackage[margin=0.75in,columnsep=0.25in]{geometry}
