@@ -12,7 +12,7 @@ from cl_bench.errors import RunError, UsageError
 from cl_bench.files.atomic import write_atomic
 
 if TYPE_CHECKING:
-    from cl_bench.report.table import Look
+    from cl_bench.report.table import Look, Report
 
 FORMATS = ("terminal", "markdown", "csv", "latex", "json", "html")
 SUFFIXES = {".md": "markdown", ".csv": "csv", ".tex": "latex", ".json": "json", ".html": "html"}
@@ -49,6 +49,8 @@ def parser() -> argparse.ArgumentParser:
     add("--interval", choices=("t", "bootstrap"), default="t", help="kind of 95%% interval")
     add("--width", choices=("column", "page"), default="page", help="of LaTeX tables")
     add("--figures", type=Path, metavar="DIR", help="figures as PNG and PDF (needs matplotlib)")
+    add("--publish", type=Path, metavar="DIR", help="a page, records and cards to be shared")
+    add("--merge", nargs="+", type=Path, default=[], metavar="DIR", help="what others published")
     return found
 
 
@@ -58,13 +60,11 @@ def main(arguments: list[str]) -> None:
     if options.out is not None and not options.out.parent.is_dir():
         raise UsageError(f"--out {options.out}: there is no directory {options.out.parent}")
     # pandas and SciPy take a second to import: not before the command is known to be right
-    from cl_bench.report.table import build
-
-    report = build(
-        options.places or [Path("outputs")], options.by, options.baseline, options.interval,
-        metrics=options.metrics, sort=options.sort, test=options.test, look=_look(options),
-        over=options.across,
-    )  # fmt: skip
+    places = options.places or ([] if options.merge else [Path("outputs")])
+    report = _read(options, places, options.merge)
+    if options.publish is not None:
+        _publish(report, options)
+        return
     if options.figures is not None:
         from cl_bench.report.figures import write_figures
 
@@ -82,6 +82,27 @@ def main(arguments: list[str]) -> None:
         write_atomic(options.out, content)
     except OSError as error:
         raise RunError(f"cannot write {options.out}: {error.strerror}") from None
+
+
+def _read(options: argparse.Namespace, places: list[Path], merged: list[Path]) -> Report:
+    from cl_bench.report.table import build
+
+    return build(
+        places, options.by, options.baseline, options.interval, metrics=options.metrics,
+        sort=options.sort, test=options.test, look=_look(options), over=options.across,
+        merged=merged,
+    )  # fmt: skip
+
+
+def _publish(report: Report, options: argparse.Namespace) -> None:
+    from cl_bench.report.publish import publish
+
+    place = options.publish
+    try:
+        for path in publish(report.runs, place, lambda: _read(options, [], [place])):
+            print(path)
+    except OSError as error:
+        raise RunError(f"cannot publish in {place}: {error.strerror}") from None
 
 
 def _look(options: argparse.Namespace) -> Look:

@@ -50,6 +50,7 @@ class RecordedRun:
     matrix: np.ndarray | None = None  # (T+1, T)
     metrics: dict[str, float] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, dict[str, Any]] = field(default_factory=dict)  # the sections of IDENTITY
 
     @property
     def code(self) -> str:
@@ -98,7 +99,11 @@ _EXPLAINED = {
 
 
 def _read_config(run: RecordedRun) -> None:
-    config = read_yaml(run.directory / "config.yaml")
+    take_config(run, read_yaml(run.directory / "config.yaml"))
+
+
+def take_config(run: RecordedRun, config: dict[str, Any]) -> None:
+    """What the run was asked to do; :class:`Damaged` if ``config`` does not say."""
     for section in IDENTITY:
         values = config.get(section)
         if not isinstance(values, dict):
@@ -108,6 +113,7 @@ def _read_config(run: RecordedRun) -> None:
             without = section == "memory" and values.get("name") == "none" and key != "name"
             if value is not None and not without:
                 run.settings[clean(f"{section}.{key}", 80)] = _plain(value)
+        run.config[section] = values
     run.settings["dataset.task_identity"] = _plain(identity(config["dataset"]))
     seed = config.get("seed")
     if type(seed) is not int:
@@ -125,11 +131,7 @@ def _read_results(run: RecordedRun) -> None:
     if not gone.complete:
         raise Damaged(gone.sentence(run.directory))
     names, run.matrix, values = read_results(run.directory)
-    run.metrics = {
-        clean(key, 80): float(value)
-        for key, value in values.items()
-        if isinstance(value, int | float) and math.isfinite(value)
-    }
+    take_metrics(run, values)
     try:
         run.environment = read_json(run.directory / "environment.json")
     except Damaged:
@@ -138,6 +140,15 @@ def _read_results(run: RecordedRun) -> None:
     run.numbers = tuple(gone.numbers(len(names)))
     if gone:  # such a run is measured on other tasks: it must not be averaged with the others
         run.settings[FORGOTTEN] = ", ".join(gone.tasks.values())
+
+
+def take_metrics(run: RecordedRun, values: dict[str, Any]) -> None:
+    """Those of the metrics that are numbers."""
+    run.metrics = {
+        clean(key, 80): float(value)
+        for key, value in values.items()
+        if isinstance(value, int | float) and math.isfinite(value)
+    }
 
 
 REFERENCE = "joint"  # the method that learns all tasks together

@@ -50,17 +50,17 @@ def markdown(report: Report) -> str:
     """Pipe tables; the best in bold."""
     lines = []
     for section in all_sections(report):
-        lines += [
-            f"**{_md(section.title)}**{'. ' * bool(section.note)}{_md(section.note)}",
-            "",
-            _bar([_md(h) for h in section.head]),
-        ]
+        note = f". {in_markdown(section.note)}" if section.note else ""
+        lines += [f"**{in_markdown(section.title)}**{note}", ""]
+        lines.append(_bar([in_markdown(name) for name in section.head]))
         rule = ["---" if i < section.labels else "---:" for i in range(len(section.head))]
         lines.append(_bar(rule))
         for row in section.rows:
-            lines.append(_bar([f"**{_md(c.text)}**" if c.bold else _md(c.text) for c in row]))
+            lines.append(
+                _bar([f"**{in_markdown(c.text)}**" if c.bold else in_markdown(c.text) for c in row])
+            )
         lines.append("")
-    lines += [f"- {_md(note)}" for note in report.notes]
+    lines += [f"- {in_markdown(note)}" for note in report.notes]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -68,7 +68,7 @@ def _bar(cells: list[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _md(text: str) -> str:
+def in_markdown(text: str) -> str:
     """Characters that Markdown or HTML inside it would take for their own."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_|\[\]~])", r"\\\1", text) if text != "–" else text

@@ -30,6 +30,7 @@ from cl_bench.report.grouping import (
     varying,
 )
 from cl_bench.report.order_robustness import OrderRobustness, robustness
+from cl_bench.report.published import read_published
 from cl_bench.report.statistics import Interval, Test, holm, spread
 
 PlusMinus = Literal["std", "se", "ci"]
@@ -92,14 +93,16 @@ def build(
     test: Test = "t",
     look: Look | None = None,
     over: str | None = None,
+    merged: Iterable[Path] = (),
 ) -> Report:
     """Read all runs at or below ``places`` and put them in a table; ``over`` is the setting whose
-    values are streams that the rows are compared across too.
+    values are streams that the rows are compared across too. ``merged`` are places where others
+    have published theirs.
 
     Raises :class:`RunError` if none of them is finished.
     """
     places = list(places)
-    found = collect(places)
+    found = collect(places) + read_published(merged)
     if not found:
         raise RunError("there are no runs there; name directories that hold some")
     kept, notes = newest_of_each(found)

@@ -8,7 +8,7 @@ import logging
 import math
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -167,8 +167,7 @@ class RunRecord:
         diagnostics: dict[str, Any],
     ) -> None:
         """The results that change when a task is forgotten."""
-        names = [table_cell(name) for name in task_names]
-        write_atomic(self.directory / "accuracy.csv", _csv(names, matrix.tolist()))
+        write_atomic(self.directory / "accuracy.csv", accuracy_text(task_names, matrix))
         write_json(self.directory / "metrics.json", values)
         write_json(self.directory / "diagnostics.json", diagnostics)
 
@@ -181,12 +180,22 @@ def read_accuracy(directory: Path) -> tuple[list[str], np.ndarray]:
         matrix = np.array(rows, dtype=np.float64)
     except (ValueError, csv.Error) as error:
         raise Damaged(f"accuracy.csv: {clean(error)}") from None
+    check_accuracy(names, matrix)
+    return [from_table_cell(name) for name in names], matrix
+
+
+def check_accuracy(names: Sequence[str], matrix: np.ndarray) -> None:
+    """:class:`Damaged` unless it is an accuracy matrix (T+1, T) of as many tasks as names."""
     tasks = len(names)
     if tasks == 0 or matrix.shape != (tasks + 1, tasks):
         raise Damaged(f"accuracy.csv: shape {matrix.shape} for {tasks} tasks")
     if not ((matrix >= 0) & (matrix <= 1)).all():
         raise Damaged("accuracy.csv: values that are no accuracies")
-    return [from_table_cell(name) for name in names], matrix
+
+
+def accuracy_text(names: Sequence[str], matrix: np.ndarray) -> str:
+    """The content of ``accuracy.csv``."""
+    return _csv([table_cell(name) for name in names], matrix.tolist())
 
 
 def read_results(directory: Path) -> tuple[list[str], np.ndarray, dict[str, Any]]:
