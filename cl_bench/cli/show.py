@@ -111,6 +111,8 @@ def _print_tasks(stream: Stream) -> None:
     console = Console(highlight=False)
     console.print(table)
     settings = stream.settings
+    if len(stream.stays) > len(stream.tasks):
+        console.print("learned in the order", *(task.index + 1 for task in stream.stays))
     console.print(
         f"{len(stream.tasks)} tasks, {stream.classes} outputs, scenario {settings.scenario}, "
         f"task identity {settings.task_identity}, "

@@ -23,6 +23,7 @@ Need = Literal[
     "task data at its end",  # the task's samples once more when it ends
     "data of all tasks",  # every past task's samples once more: a reference, no continual learner
     "classes per task",  # that no class is in two tasks
+    "one stay per task",  # that no task returns
 ]
 MEANING = {
     "boundaries": "to know where tasks begin and end",
@@ -31,14 +32,17 @@ MEANING = {
     "task data at its end": "the task's data once more at its end",
     "data of all tasks": "every past task's data once more",
     "classes per task": "tasks that are split by class",
+    "one stay per task": "tasks that do not return",
 }
+# what a stream's tasks are, whatever is known of them
+OF_THE_TASKS = ("classes per task", "one stay per task")
 # every method's optimiser: a schedule begins anew with every task
 SCHEDULES = (
     ("optimizer.schedule", "cosine", "boundaries"),
     ("optimizer.schedule", "exponential", "boundaries"),
 )
 # what says most about a pairing comes first
-ORDER = ("classes per task", "identity in tests", *get_args(Need))
+ORDER = ("classes per task", "one stay per task", "identity in tests", *get_args(Need))
 
 
 def check_identity(dataset: dict[str, Any]) -> None:
@@ -136,13 +140,15 @@ def refusal(cfg: RunConfig, need: Need, who: str = "") -> UsageError:
         cause, choose = f"dataset={dataset['name']}", "a dataset split by class, such as cifar100"
         if scenario == "domain" and not _shares_classes(dataset):
             cause, choose = "dataset.scenario=domain", "dataset.scenario=class or task"
+    elif need == "one stay per task":
+        cause, choose = f"dataset.order={dataset['order']}", "an order with each task once"
     elif need == "identity in tests":
         cause, choose = f"dataset.task_identity={known}", "dataset.task_identity=test"
         if scenario == "class":
             cause, choose = "dataset.scenario=class", "dataset.scenario=task"
     else:
         cause, choose = f"dataset.task_identity={known}", "dataset.task_identity=train"
-    if blurred(dataset) and need != "classes per task":
+    if blurred(dataset) and need not in OF_THE_TASKS:
         cause = f"dataset.blur={dataset['blur']}"
         choose = f"{choose} dataset.blur=0" if need == "identity in tests" else "dataset.blur=0"
     who = who or f"method={cfg.method['name']}"
@@ -160,6 +166,9 @@ def _setting(section: dict[str, Any], key: str) -> Any:
 def _met(need: Need, dataset: dict[str, Any]) -> bool:
     if need == "classes per task":
         return dataset.get("scenario") != "domain" and not _shares_classes(dataset)
+    if need == "one stay per task":
+        order = dataset.get("order")
+        return not isinstance(order, list) or len(set(order)) == len(order)
     known = identity(dataset)
     return known == "test" or (known == "train" and need != "identity in tests")
 

@@ -51,11 +51,24 @@ class Chart:
 
 
 class Matrix(NamedTuple):
-    """``values`` (T+1, T); ``numbers`` (T,) are the tasks' places in the stream, from 1."""
+    """``values`` (S+1, T); ``numbers`` (T,) are the tasks' places in the stream, from 1;
+    ``learned`` (S,) is the task (its column) of each stay, one after the other unless it is given.
+    """
 
     title: str
     values: np.ndarray
     numbers: Sequence[int]
+    learned: Sequence[int] = ()
+
+    @property
+    def stays(self) -> list[int]:
+        """The task (its column) of each stay, (S,)."""
+        return list(self.learned or range(len(self.numbers)))
+
+    @property
+    def rows(self) -> list[int]:
+        """The task's number of each stay, (S,)."""
+        return [self.numbers[task] for task in self.stays]
 
 
 class Entry(NamedTuple):
@@ -197,7 +210,7 @@ def matrix_figure(
     rows = -(-len(matrices) // columns)
     figure = new(figsize=(width, rows * (width - 0.6) / columns * 0.95 + 0.5), layout="constrained")
     # equal tasks need their numbers once
-    equal = len({tuple(matrix.numbers) for matrix in matrices}) == 1
+    equal = len({(*matrix.numbers, *matrix.rows) for matrix in matrices}) == 1
     axes = figure.subplots(rows, columns, squeeze=False, sharex=equal, sharey=equal)
     for place in axes.flat[len(matrices) :]:
         place.set_axis_off()
@@ -221,7 +234,7 @@ def page_matrix(new: type) -> Callable[[Matrix], tuple[Any, list[float]]]:
     made: dict[tuple[int, ...], tuple[Any, Any, list[float]]] = {}
 
     def draw(matrix: Matrix) -> tuple[Any, list[float]]:
-        key = tuple(matrix.numbers)
+        key = (*matrix.numbers, *matrix.rows)
         if key not in made:
             figure = new(figsize=(2.4, 2.3), layout="constrained")
             axes = figure.subplots()
@@ -263,16 +276,16 @@ def draw_matrix(axes: Any, matrix: Matrix, most: int = 10) -> Any:
     """The image of ``matrix``, with at most about ``most`` numbers at an axis."""
     import matplotlib
 
-    tasks = len(matrix.numbers)
+    tasks, stays = len(matrix.numbers), len(matrix.rows)
     image = axes.imshow(
         matrix.values, vmin=0, vmax=1, aspect="auto", interpolation="nearest",
         cmap=matplotlib.colormaps[HEAT].with_extremes(bad="0.85"),
-        extent=(0.5, tasks + 0.5, tasks + 0.5, -0.5),
+        extent=(0.5, tasks + 0.5, stays + 0.5, -0.5),
     )  # fmt: skip
-    places = task_ticks(tasks, most)
-    labels = [str(matrix.numbers[place - 1]) for place in places]
-    axes.set_xticks(places, labels)
-    axes.set_yticks([0, *places], ["0", *labels])
+    for axis, numbers, before in ((axes.xaxis, matrix.numbers, []), (axes.yaxis, matrix.rows, [0])):
+        places = task_ticks(len(numbers), most)
+        labels = [str(numbers[place - 1]) for place in places]
+        axis.set_ticks([*before, *places], [*map(str, before), *labels])
     axes.grid(False)
     axes.spines[:].set_visible(False)
     return image
@@ -289,7 +302,7 @@ def run_figure(new: type, matrix: Matrix, colour: int) -> Any:
     import matplotlib
     from matplotlib.lines import Line2D
 
-    tasks = len(matrix.numbers)
+    tasks, stays = len(matrix.numbers), len(matrix.rows)
     figure = new(figsize=(PICTURE, 3.2), layout="constrained")
     heat, curves = figure.subplots(1, 2, width_ratios=(1, 1.15))
     image = draw_matrix(heat, matrix)
@@ -297,17 +310,18 @@ def run_figure(new: type, matrix: Matrix, colour: int) -> Any:
     colour_bar(figure, image, heat)
     shades = matplotlib.colormaps[HEAT](np.linspace(0, 0.9, tasks))
     for task in range(tasks):
-        x, y = range(task + 1, tasks + 1), matrix.values[task + 1 :, task]
+        first = matrix.stays.index(task) + 1
+        x, y = range(first, stays + 1), matrix.values[first:, task]
         dot = "." if len(x) == 1 else None
         curves.plot(x, y, color=shades[task], alpha=0.65, linewidth=0.8, marker=dot)
-    mean = mean_seen(matrix.values)
-    seen = Series(("", "", ""), Style(colour), range(1, tasks + 1), mean, mean, mean)
+    mean = mean_seen(matrix.values, matrix.stays)
+    seen = Series(("", "", ""), Style(colour), range(1, stays + 1), mean, mean, mean)
     draw_lines(
-        curves, Chart("each task from when it was learned", "", "", [seen]), marks=tasks == 1
+        curves, Chart("each task from when it was learned", "", "", [seen]), marks=stays == 1
     )
     curves.lines[-1].set(linewidth=2.2)
-    places = task_ticks(tasks)
-    curves.set_xticks(places, [str(matrix.numbers[place - 1]) for place in places])
+    places = task_ticks(stays)
+    curves.set_xticks(places, [str(matrix.rows[place - 1]) for place in places])
     curves.set(xlabel="after learning task", ylabel="test accuracy", ylim=(0, 1))
     ends = {"first task": shades[0], "last task": shades[-1]} if tasks > 1 else {}
     samples = [Line2D([], [], color=shade, linewidth=0.8) for shade in ends.values()]
@@ -318,6 +332,7 @@ def run_figure(new: type, matrix: Matrix, colour: int) -> Any:
     return figure
 
 
-def mean_seen(values: np.ndarray) -> list[float]:
-    """Mean accuracy over the tasks learned so far, after each task; (T,) of a (T+1, T) matrix."""
-    return [float(values[row, :row].mean()) for row in range(1, len(values))]
+def mean_seen(values: np.ndarray, learned: Sequence[int]) -> list[float]:
+    """Mean accuracy over the tasks learned so far, after each stay; (S,) of an (S+1, T) matrix."""
+    seen = [sorted(set(learned[:stay])) for stay in range(1, len(values))]
+    return [float(row[tasks].mean()) for row, tasks in zip(values[1:], seen, strict=True)]

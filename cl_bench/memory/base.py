@@ -15,7 +15,8 @@ from cl_bench.files.stateful import Stateful
 
 # what a method can ask of a memory:
 # - "stream": takes the batches of the stream as they come, in any task
-# - "task blocks": gives a past task's samples as one block (``first``)
+# - "task blocks": gives the samples of each of some tasks as one block (``blocks``), and says of
+#   which it has any (``tasks``)
 # - "class exemplars": takes each class once, its best samples first
 # - "chosen rows": keeps what it was given until the method replaces it
 Ability = Literal["stream", "task blocks", "class exemplars", "chosen rows"]
@@ -148,14 +149,14 @@ class Memory(Stateful, ABC):
             self.draw((m,), generator) if replacement else self.draw_distinct(m, generator)
         )
 
-    def sample_past(self, tasks: int | None, n: int, generator: torch.Generator) -> Samples:
-        """n different samples of the first ``tasks`` tasks (None: of all), or all of them.
+    def sample_past(self, task: int | None, n: int, generator: torch.Generator) -> Samples:
+        """n different samples of all tasks but this one (None: of all), or all of them.
 
         Uniform over the samples of these tasks together.
         """
         rows = self.rows()
-        if tasks is not None:
-            rows = rows[self.task_ids(rows) < tasks]
+        if task is not None:
+            rows = rows[self.task_ids(rows) != task]
         return self.at(rows[torch.randperm(len(rows), generator=generator)[:n]])
 
     @property

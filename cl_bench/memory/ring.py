@@ -6,6 +6,7 @@ Source: Lopez-Paz & Ranzato 2017, section 3: with T known tasks each gets m = M/
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -77,22 +78,33 @@ class Ring(Memory):
         self.cursors[task] = (self.cursors[task] + count) % self.share
         self.counts[task] = min(self.counts[task] + count, self.share)
 
-    def first(self, tasks: int) -> tuple[Tensor, Tensor, list[int]]:
-        """x (tasks, share, *input_shape), y (tasks, share) of the first tasks, and their counts.
+    @property
+    def tasks(self) -> range:
+        """Indices of the tasks that have a share."""
+        return range(len(self.counts))
 
-        The first ``counts[k]`` entries of row k are samples, the rest is padding. Views, no copies,
-        unless the authors' cursor left a share with a gap in front.
+    def blocks(self, tasks: Sequence[int]) -> tuple[Tensor, Tensor, list[int]]:
+        """x (n, share, *input_shape), y (n, share) of n tasks, and their counts.
+
+        The first ``counts[k]`` entries of row k are samples, the rest is padding. Views of the
+        first tasks, no copies, unless the authors' cursor left a share with a gap in front.
         """
-        x = self.x[: tasks * self.share].unflatten(0, (tasks, self.share))
-        y = self.y[: tasks * self.share].unflatten(0, (tasks, self.share))
-        counts = self.counts[:tasks]
+        x, y = (part.unflatten(0, (-1, self.share)) for part in self._shares())
+        first = list(tasks) == list(range(len(tasks)))
+        rows = slice(len(tasks)) if first else torch.tensor(tasks, device=y.device)
+        x, y, counts = x[rows], y[rows], [self.counts[task] for task in tasks]
         if self.authors_cursor and min(counts) < self.share:
             # written rows are the last ``count`` before the cursor
-            back = torch.tensor(self.cursors[:tasks]) - torch.tensor(counts)
+            back = torch.tensor([self.cursors[task] for task in tasks]) - torch.tensor(counts)
             order = (back[:, None] + torch.arange(self.share)) % self.share
             order = order.to(y.device)
             x, y = torch.stack([a[o] for a, o in zip(x, order, strict=True)]), y.gather(1, order)
         return x, y, counts
+
+    def _shares(self) -> tuple[Tensor, Tensor]:
+        """The storage of the tasks seen: a growing memory's may have rows left over."""
+        used = len(self.counts) * self.share
+        return self.x[:used], self.y[:used]
 
     def __len__(self) -> int:
         return sum(self.counts)

@@ -39,7 +39,14 @@ class APD(Method):
     the L1 term's subgradient by soft thresholding in Adam's metric.
     """
 
-    needs = frozenset({"boundaries", "identity in training", "identity in tests"})
+    needs = frozenset(
+        {
+            "boundaries",
+            "identity in training",
+            "identity in tests",
+            "one stay per task",
+        }
+    )
 
     class Settings(MethodSettings):
         l1: float = Field(ge=0)

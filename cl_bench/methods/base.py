@@ -34,7 +34,8 @@ class Context:
     ``model`` holds the settings of the chosen model.
     ``build_network(**changes)`` makes a freshly initialised network on the run's device, with the
     model's settings changed as given (``hidden=[5, 5]``); ``generator`` is the random stream for
-    the method's own draws, ``tasks`` the number T of tasks to come. ``data(task)`` gives the task's
+    the method's own draws, ``tasks`` the number T of tasks to come, in ``stays`` stays (more, where
+    tasks return). ``data(task)`` gives the task's
     samples once more when it ends, in large batches x, y in the order of its first pass;
     ``up_to(task)`` the tasks until then, it included (for those that need the data of all tasks);
     ``inputs(task, "train")`` or ``"test"`` the inputs of one of the task's sets without labels;
@@ -49,6 +50,7 @@ class Context:
     generator: torch.Generator
     device: torch.device
     tasks: int
+    stays: int
     data: Callable[[Task], Iterator[tuple[Tensor, Tensor]]]
     up_to: Callable[[Task], tuple[Task, ...]]
     inputs: Callable[[Task, Literal["train", "test"]], Iterator[Tensor]]

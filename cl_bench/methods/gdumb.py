@@ -45,7 +45,7 @@ class GDumb(Method):
         self.memory.add(x, y, task.index, self.generator)
 
     def end_task(self, task: Task) -> None:
-        if self.settings.fit == "every" or task.index + 1 == self.context.tasks:
+        if self.settings.fit == "every" or task.stay + 1 == self.context.stays:
             self.net.load_state_dict({**self.net.state_dict(), **self.initial})
             self.learn_memory()
 

@@ -5,6 +5,7 @@ Source: Lopez-Paz & Ranzato 2017 (arXiv:1706.08840), algorithm 1 and equations 8
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -18,7 +19,8 @@ from cl_bench.streams.task import Task
 
 
 class GEM(Method):
-    """g ← g + Gᵀv where the rows of G (t-1, P) are the past tasks' gradients.
+    """g ← g + Gᵀv where the rows of G (t-1, P) are the past tasks' gradients: of all tasks seen but
+    the one at hand, which may have come before.
 
     If g·g_k < 0 for any past task k, v minimises ½ vᵀ(GGᵀ + eps·I)v + (Gg)ᵀv. ``margin`` γ pulls
     further towards the past: with ``margin_rule: bound`` it is the lower bound of v in the
@@ -51,34 +53,38 @@ class GEM(Method):
 
     def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
         self.memory.add(x, y, task.index)
-        G = self.past_gradients(task.index) if task.index > 0 else None
+        past = [other for other in self.memory.tasks if other != task.index]
+        G = self.past_gradients(past) if past else None
         g = self.gradient(x, y, task)
         if G is not None:
-            self.project(g, G)
+            self.project(g, G, past)
         self.step()
 
-    def past_gradients(self, past: int) -> Tensor:
+    def past_gradients(self, past: Sequence[int]) -> Tensor:
         """G (past, P): each past task's gradient on its memory at the current weights."""
         if self._past is None:  # the first batch of a task has made room for all of it
-            x, y, counts = self.memory.first(past)
-            task_ids = torch.arange(past, device=self.device).repeat_interleave(y.shape[1])
+            x, y, counts = self.memory.blocks(past)
+            task_ids = torch.tensor(past, device=self.device).repeat_interleave(y.shape[1])
             self._past = self.net.groups(x, counts), y.flatten().clone(), task_ids
         groups, labels, task_ids = self._past
 
         def sample_loss(logits: Tensor, part: slice) -> Tensor:
             return self.scenario.loss(logits, labels[part], task_ids[part])
 
-        return self.net.group_gradients(groups, sample_loss, self.G[:past])
+        return self.net.group_gradients(groups, sample_loss, self.G[: len(past)])
 
-    def project(self, g: Tensor, G: Tensor) -> None:
-        """g ← g + Gᵀv in place if a constraint is violated; else g stays as it is, bit for bit."""
+    def project(self, g: Tensor, G: Tensor, past: Sequence[int]) -> None:
+        """g ← g + Gᵀv in place if a constraint is violated; else g stays as it is, bit for bit.
+
+        ``past`` are the tasks of G's rows.
+        """
         inner = G @ g
         self.count["steps"] += 1
         violated = (inner < 0).cpu()
         if not violated.any():
             return
         self.count["violated_steps"] += 1
-        self.violations[: len(G)] += violated
+        self.violations[list(past)] += violated
         bound = self.settings.margin_rule == "bound"
         lower, added = (self.settings.margin, 0.0) if bound else (0.0, self.settings.margin)
         try:

@@ -36,7 +36,13 @@ class ICaRL(Method):
 
     memory_needs = frozenset({"class exemplars"})
     needs = frozenset(
-        {"boundaries", "identity in training", "task data at its end", "classes per task"}
+        {
+            "boundaries",
+            "identity in training",
+            "task data at its end",
+            "classes per task",
+            "one stay per task",
+        }
     )
 
     class Settings(MethodSettings):

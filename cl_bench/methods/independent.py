@@ -49,7 +49,7 @@ class Independent(Method):
         self.nets = [self.net, *(build() for _ in range(context.tasks - 1))]
 
     def begin_task(self, task: Task) -> None:
-        if self.settings.finetune and task.index > 0:
+        if self.settings.finetune and task.index > 0 and not task.visit:
             self.nets[task.index].theta.copy_(self.nets[task.index - 1].theta)
 
     def observe(self, x: Tensor, y: Tensor, task: Task) -> None:

@@ -32,7 +32,7 @@ class Joint(Method):
         """Nothing: the task's data comes once more."""
 
     def end_task(self, task: Task) -> None:
-        if task.index + 1 < self.context.tasks:
+        if task.stay + 1 < self.context.stays:
             return
         parts = [
             (x, y, torch.full_like(y, past.index))

@@ -62,7 +62,7 @@ class MAS(PenaltyMethod):
         match self.settings.accumulate:
             case "sum":
                 self.penalty.move(importance, self.net.theta, decay=1.0)
-            case "average" if task.index > 0:
+            case "average" if task.stay > 0:
                 self.penalty.move((1 - alpha) * importance, self.net.theta, decay=alpha)
             case _:
                 self.penalty.add(importance, self.net.theta)

@@ -69,7 +69,7 @@ class MER(Method):
         self.steps = 0
 
     def begin_task(self, task: Task) -> None:
-        if task.index == 0:
+        if task.stay == 0:
             log.info("%s inner loop of one-sample steps: %s", self.kernel, self.reason)
 
     def observe(self, x: Tensor, y: Tensor, task: Task | None) -> None:

@@ -25,7 +25,13 @@ class PackNet(Method):
     """
 
     needs = frozenset(
-        {"boundaries", "identity in training", "identity in tests", "task data at its end"}
+        {
+            "boundaries",
+            "identity in training",
+            "identity in tests",
+            "task data at its end",
+            "one stay per task",
+        }
     )
     kept = ("owner",)
 

@@ -1,4 +1,8 @@
-"""Metrics of the accuracy matrix R (T+1, T), as :class:`cl_bench.metrics.base.Measured` has it."""
+"""Metrics of the accuracy matrix R (T+1, T), as :class:`cl_bench.metrics.base.Measured` has it.
+
+Where tasks return, a task was learned first in its first stay (LA, FWT), and later tasks act on it
+from its last stay on (BWT).
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ def fwt(run: Measured) -> float | None:
 @metric("LA", "learning accuracy: right after learning each task", better=1, shown=True)
 def la(run: Measured) -> float:
     """Mean of R[j+1, j] over all tasks (Riemer et al. 2019)."""
-    return _learned(run).mean()
+    return _at(run, run.first).mean()
 
 
 @metric("forgetting", "mean drop from each task's best", better=-1, shown=True)
@@ -46,7 +50,15 @@ def worst_forgetting(run: Measured) -> float | None:
 @metric("AIA", "average incremental accuracy, over the tasks seen", better=1)
 def aia(run: Measured) -> float:
     """Mean over t of the mean over the first t tasks of R[t, j] (Rebuffi et al. 2017)."""
-    return float(np.mean([run.matrix[t, :t].mean() for t in range(1, _tasks(run) + 1)]))
+    seen = [sorted(set(run.learned[:stay])) for stay in range(1, len(run.matrix))]
+    rows = zip(run.matrix[1:], seen, strict=True)
+    return float(np.mean([row[tasks].mean() for row, tasks in rows]))
+
+
+@metric("relearning", "gain on a task by learning it again", better=1, needs=("returns",))
+def relearning(run: Measured) -> float:
+    """Mean over the stays i in a task j that had been learned before of R[i, j] - R[i-1, j]."""
+    return float(np.mean([np.diff(run.matrix[row - 1 : row + 1, j])[0] for row, j in run.returns]))
 
 
 @metric("intransigence", "what a joint run has more on the last task", better=-1,
@@ -77,23 +89,27 @@ def _tasks(run: Measured) -> int:
     return run.matrix.shape[1]
 
 
-def _learned(run: Measured) -> np.ndarray:
-    """Accuracy on each task right after it was learned, (T,)."""
-    return np.diagonal(run.matrix[1:])
+def _past(run: Measured) -> list[int]:
+    """All tasks but the one that was learned last."""
+    return [task for task in range(_tasks(run)) if task != run.learned[-1]]
+
+
+def _at(run: Measured, rows: np.ndarray) -> np.ndarray:
+    """R[rows[j], j] of every task j, (T,)."""
+    return run.matrix[rows, np.arange(_tasks(run))]
 
 
 def _backward(run: Measured) -> np.ndarray:
-    return (run.matrix[-1] - _learned(run))[:-1]
+    return (run.matrix[-1] - _at(run, run.last))[_past(run)]
 
 
 def _forward(run: Measured) -> np.ndarray:
-    before = np.diagonal(run.matrix[:-1])  # R[j, j]: just before task j is learned
-    return (before - run.matrix[0])[1:]
+    return (_at(run, run.first - 1) - run.matrix[0])[1:]
 
 
 def _drops(run: Measured) -> np.ndarray:
-    """Best accuracy before the last task minus the final one, of the first T-1 tasks."""
-    return (run.matrix[1:-1].max(axis=0) - run.matrix[-1])[:-1]
+    """Best accuracy before the last stay minus the final one, of all tasks but the last one's."""
+    return (run.matrix[1:-1].max(axis=0) - run.matrix[-1])[_past(run)]
 
 
 def _over(terms: np.ndarray, count: int) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,21 +19,42 @@ Unit = Literal["share", "ratio", "count", "bytes", "seconds"]
 class Measured:
     """What is on disk of a run.
 
-    ``matrix`` (T+1, T): ``R[0, j]`` is the accuracy of the untrained network on task j, ``R[i, j]``
-    that on task j after learning i tasks; the papers' R_{i,j} and b̄_j are ``R[i, j-1]`` and
-    ``R[0, j-1]``. What is not known of it is NaN. ``recorded`` are the numbers that were counted
-    while it ran: its costs and the method's own. ``reference`` is the matrix (T+1, T) of the joint
-    run on the same stream, None if there is none.
+    ``matrix`` (S+1, T): ``R[0, j]`` is the accuracy of the untrained network on task j, ``R[i, j]``
+    that on task j after i stays; the papers' R_{i,j} and b̄_j are ``R[i, j-1]`` and ``R[0, j-1]``.
+    What is not known of it is NaN. ``learned`` (S,) is the task of each stay: 0 to T-1 in their
+    order (empty stands for that), unless tasks return. ``recorded`` are the numbers that were
+    counted while it ran: its costs and the method's own. ``reference`` is the matrix (S+1, T) of
+    the joint run on the same stream, None if there is none.
     """
 
     matrix: np.ndarray
     recorded: Mapping[str, float | None] = field(default_factory=dict)
     reference: np.ndarray | None = None
+    learned: Sequence[int] = ()
 
     def __post_init__(self) -> None:
         rows, tasks = self.matrix.shape
-        if rows != tasks + 1:
-            raise ValueError(f"expected a (T+1, T) accuracy matrix, got {self.matrix.shape}")
+        if not len(self.learned):
+            object.__setattr__(self, "learned", tuple(range(tasks)))
+        if rows != len(self.learned) + 1:
+            raise ValueError(f"expected an (S+1, T) accuracy matrix, got {self.matrix.shape}")
+
+    @property
+    def first(self) -> np.ndarray:
+        """The row (T,) after each task's first stay."""
+        return np.array([self.learned.index(task) + 1 for task in range(self.matrix.shape[1])])
+
+    @property
+    def last(self) -> np.ndarray:
+        """The row (T,) after each task's last stay."""
+        back = tuple(reversed(self.learned))
+        return np.array([len(back) - back.index(task) for task in range(self.matrix.shape[1])])
+
+    @property
+    def returns(self) -> list[tuple[int, int]] | None:
+        """Row and task of the stays in a task that was learned before; None if there are none."""
+        first, stays = self.first, enumerate(self.learned, start=1)
+        return [(row, task) for row, task in stays if row != first[task]] or None
 
 
 @dataclass(frozen=True)

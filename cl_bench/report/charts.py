@@ -112,9 +112,9 @@ def _streams(report: Report) -> list[tuple[str, list[Group]]]:
     keys = [key for key in report.labels if key.startswith("dataset.")]
     blocks: dict[tuple[str, ...], list[Group]] = {}
     for member in report.grouping.groups:
-        tasks = {run.matrix.shape[1] for run in member.runs}
-        if len(tasks) == 1:
-            blocks.setdefault((*member.label(keys), str(max(tasks))), []).append(member)
+        learned = {run.learned for run in member.runs}
+        if len(learned) == 1:
+            blocks.setdefault((*member.label(keys), str(learned)), []).append(member)
     common = report.common.get("dataset.name", "")
     return [(legend(members[0], keys) or common, members) for members in blocks.values()]
 
@@ -141,8 +141,8 @@ def _over_time(
     lines = [
         _line(
             styles.of(member),
-            range(1, tasks + 1),
-            _spreads([mean_seen(run.matrix) for run in member.runs], interval),
+            range(1, len(member.runs[0].learned) + 1),
+            _spreads([mean_seen(run.matrix, run.learned) for run in member.runs], interval),
         )
         for member in members
     ]
@@ -157,12 +157,14 @@ def _each_task(
         return []
     count = min(PANELS, tasks - 1)  # the last one has only just been learned
     charts = []
+    learned = members[0].runs[0].learned
     for task in sorted({round(place) for place in np.linspace(0, tasks - 2, count)}):
+        first = learned.index(task) + 1
         lines = [
             _line(
                 styles.of(member),
-                range(task + 1, tasks + 1),
-                _spreads([run.matrix[task + 1 :, task] for run in member.runs], interval),
+                range(first, len(learned) + 1),
+                _spreads([run.matrix[first:, task] for run in member.runs], interval),
             )
             for member in members
         ]
@@ -202,10 +204,11 @@ def matrices(report: Report) -> list[tuple[int, Matrix]]:
     """Number of the row and its accuracy matrix, the mean over its seeds."""
     found = []
     for number, member in enumerate(report.grouping.groups):
-        if len({run.matrix.shape for run in member.runs}) == 1:
+        if len({run.learned for run in member.runs}) == 1:
             mean = np.mean([run.matrix for run in member.runs], axis=0)
             title = legend(member, report.labels)
-            found.append((number, Matrix(title, mean, member.runs[0].numbers)))
+            one = member.runs[0]
+            found.append((number, Matrix(title, mean, one.numbers, one.learned)))
     return found
 
 

@@ -23,7 +23,7 @@ from cl_bench.files.untrusted import (
 )
 from cl_bench.metrics.base import Measured
 from cl_bench.results.forgotten import read_forgotten
-from cl_bench.results.record import read_results
+from cl_bench.results.record import read_learned, read_results
 
 # the sections of the config that determine a result; the rest is where and how it was computed
 IDENTITY = ("method", "dataset", "model", "memory")
@@ -47,7 +47,8 @@ class RecordedRun:
     seed: int | None = None
     names: tuple[str, ...] = ()
     numbers: tuple[int, ...] = ()  # of these tasks in the stream, from 1
-    matrix: np.ndarray | None = None  # (T+1, T)
+    matrix: np.ndarray | None = None  # (S+1, T)
+    learned: tuple[int, ...] = ()  # the task (its column) of each stay, (S,)
     metrics: dict[str, float] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     config: dict[str, dict[str, Any]] = field(default_factory=dict)  # the sections of IDENTITY
@@ -131,6 +132,7 @@ def _read_results(run: RecordedRun) -> None:
     if not gone.complete:
         raise Damaged(gone.sentence(run.directory))
     names, run.matrix, values = read_results(run.directory)
+    run.learned = read_learned(run.directory, run.matrix)
     take_metrics(run, values)
     try:
         run.environment = read_json(run.directory / "environment.json")
@@ -170,7 +172,9 @@ def with_references(runs: Sequence[RecordedRun]) -> list[str]:
             references.setdefault(occasion(run), []).append(run)
     for run in runs:
         if len(found := references.get(occasion(run), [])) == 1 and run is not found[0]:
-            values = metrics.compute(Measured(run.matrix, run.metrics, found[0].matrix))
+            values = metrics.compute(
+                Measured(run.matrix, run.metrics, found[0].matrix, run.learned)
+            )
             run.metrics |= {key: value for key, value in values.items() if value is not None}
     if any(len(found) > 1 for found in references.values()):
         return [f"several runs of {REFERENCE} on one stream and seed: none is the reference"]

@@ -100,6 +100,7 @@ def _pictures(report: Report) -> Pictures:
                     "number": number, "title": matrix.title, "box": json.dumps(box),
                     "svg": Markup(style.svg(figure, f"matrix-{number}")),
                     "numbers": json.dumps(list(matrix.numbers)),
+                    "rows": json.dumps(matrix.rows),
                     "values": json.dumps((100 * matrix.values).round(1).tolist()),
                     "seeds": len(report.grouping.groups[number].runs),
                 }

@@ -17,10 +17,10 @@ log = logging.getLogger("cl_bench")
 
 def write_pictures(directory: Path) -> None:
     """``accuracy.png``: the accuracy matrix and each task's accuracy over time."""
-    _, values, metrics, gone = read_shown(directory)
+    _, values, metrics, gone, learned = read_shown(directory)
     try:
         with style.styled("accuracy.png") as figure:
-            matrix = Matrix("", values, gone.numbers(values.shape[1]))
+            matrix = Matrix("", values, gone.numbers(values.shape[1]), learned)
             drawn = run_figure(figure, matrix, style.colours([_method(directory)]).popitem()[1])
             score = ", ".join(
                 f"{key.upper()} {metrics[key]:.3f}"

@@ -153,7 +153,7 @@ class RunRecord:
         diagnostics: dict[str, Any],
         timings: list[dict[str, float]],
     ) -> None:
-        """All results: the (T+1, T) matrix, ``values`` of the metrics, seconds of each task."""
+        """All results: the (S+1, T) matrix, ``values`` of the metrics, seconds of each stay."""
         seconds = [list(row.values()) for row in timings]
         write_atomic(self.directory / "timings.csv", _csv(list(timings[0]), seconds))
         write_json(self.directory / "environment.json", environment)
@@ -173,7 +173,7 @@ class RunRecord:
 
 
 def read_accuracy(directory: Path) -> tuple[list[str], np.ndarray]:
-    """Task names and accuracy matrix (T+1, T) of a run; :class:`Damaged` if they are none."""
+    """Task names and accuracy matrix (S+1, T) of a run; :class:`Damaged` if they are none."""
     text = read_text(directory / "accuracy.csv")
     try:
         names, *rows = csv.reader(io.StringIO(text))
@@ -187,7 +187,7 @@ def read_accuracy(directory: Path) -> tuple[list[str], np.ndarray]:
 def check_accuracy(names: Sequence[str], matrix: np.ndarray) -> None:
     """:class:`Damaged` unless it is an accuracy matrix (T+1, T) of as many tasks as names."""
     tasks = len(names)
-    if tasks == 0 or matrix.shape != (tasks + 1, tasks):
+    if tasks == 0 or matrix.ndim != 2 or matrix.shape[1] != tasks or len(matrix) <= tasks:
         raise Damaged(f"accuracy.csv: shape {matrix.shape} for {tasks} tasks")
     if not ((matrix >= 0) & (matrix <= 1)).all():
         raise Damaged("accuracy.csv: values that are no accuracies")
@@ -196,6 +196,22 @@ def check_accuracy(names: Sequence[str], matrix: np.ndarray) -> None:
 def accuracy_text(names: Sequence[str], matrix: np.ndarray) -> str:
     """The content of ``accuracy.csv``."""
     return _csv([table_cell(name) for name in names], matrix.tolist())
+
+
+def read_learned(directory: Path, matrix: np.ndarray) -> tuple[int, ...]:
+    """The task (its column, from 0) that was learned before each row of a matrix (S+1, T) but the
+    first. Where tasks return, ``timings.csv`` says it; :class:`Damaged` if it does not."""
+    rows, tasks = matrix.shape
+    if rows == tasks + 1:
+        return tuple(range(tasks))
+    try:
+        table = csv.DictReader(io.StringIO(read_text(directory / "timings.csv")))
+        learned = tuple(int(row["task"]) - 1 for row in table)[1:]
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise Damaged(f"timings.csv: {clean(error)}") from None
+    if len(learned) != rows - 1 or set(learned) != set(range(tasks)):
+        raise Damaged(f"timings.csv: does not say which of {tasks} tasks each of {rows} rows is of")
+    return learned
 
 
 def read_results(directory: Path) -> tuple[list[str], np.ndarray, dict[str, Any]]:
@@ -207,7 +223,8 @@ def read_results(directory: Path) -> tuple[list[str], np.ndarray, dict[str, Any]
     if not isinstance(acc, int | float) or not math.isclose(acc, matrix[-1].mean(), abs_tol=1e-9):
         raise Damaged("metrics.json: acc is not the mean of the last row of accuracy.csv")
     numbers = {k: v for k, v in recorded.items() if v is None or isinstance(v, int | float)}
-    return names, matrix, metrics.compute(Measured(matrix, numbers))
+    learned = read_learned(directory, matrix)
+    return names, matrix, metrics.compute(Measured(matrix, numbers, learned=learned))
 
 
 def _csv(header: list[str], rows: list[list[float]]) -> str:

@@ -16,7 +16,7 @@ from cl_bench.files.atomic import write_atomic
 from cl_bench.files.untrusted import Damaged, clean, read_yaml
 from cl_bench.metrics.base import form
 from cl_bench.results.forgotten import Forgotten, read_forgotten
-from cl_bench.results.record import read_results
+from cl_bench.results.record import read_learned, read_results
 
 # dataset.task_identity -> what it says
 KNOWN = {
@@ -34,30 +34,37 @@ def print_run(directory: Path, quiet: bool) -> None:
 
         # off a terminal the width is our choice: a log should not wrap
         console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-        names, matrix, values, gone = read_shown(directory)
+        names, matrix, values, gone, learned = read_shown(directory)
         console.print("Test accuracy in % on each task (columns) after learning each (rows)")
-        console.print(heat_table(gone.numbers(len(names)), matrix, console.width))
+        console.print(heat_table(gone.numbers(len(names)), matrix, console.width, learned))
         print("\n".join(metric_lines(values) + published_lines(directory, values)))
         if gone:
             print(f"{gone.sentence(directory)}; what is above is about the tasks that are left")
     print(directory)
 
 
-def read_shown(directory: Path) -> tuple[list[str], np.ndarray, dict[str, Any], Forgotten]:
-    """What is shown of a run: task names, accuracy matrix (T+1, T), metrics, what it forgot."""
+def read_shown(
+    directory: Path,
+) -> tuple[list[str], np.ndarray, dict[str, Any], Forgotten, tuple[int, ...]]:
+    """What is shown of a run: task names, accuracy matrix (S+1, T), metrics, what it forgot, and
+    the task (its column) of each stay (S,)."""
     gone = Forgotten()
     try:
         gone = read_forgotten(directory)
-        return *read_results(directory), gone
+        names, matrix, values = read_results(directory)
+        return names, matrix, values, gone, read_learned(directory, matrix)
     except Damaged as error:
         again = f"{directory}: {error}; run it again with force=true"
         raise RunError(again if gone.complete else gone.sentence(directory)) from None
 
 
-def heat_table(numbers: Sequence[int], matrix: np.ndarray, width: int) -> Any:
-    """The accuracy matrix in percent, a row after each task, as a table of at most ``width``.
+def heat_table(
+    numbers: Sequence[int], matrix: np.ndarray, width: int, learned: Sequence[int]
+) -> Any:
+    """The accuracy matrix in percent, a row after each stay, as a table of at most ``width``.
 
-    ``numbers`` (T,) are the tasks' positions in the stream, 1 to T unless some were forgotten.
+    ``numbers`` (T,) are the tasks' positions in the stream, 1 to T unless some were forgotten;
+    ``learned`` (S,) is the task (its column) of each stay.
     """
     from rich.table import Table
     from rich.text import Text
@@ -79,9 +86,9 @@ def heat_table(numbers: Sequence[int], matrix: np.ndarray, width: int) -> Any:
     table.add_column("", justify="right", width=LABEL)
     for column in shown:
         table.add_column(f"{numbers[column]} ", justify="right", width=cell)
-    for row in [0, *(column + 1 for column in shown)]:
+    for row in [0, *(stay + 1 for stay, task in enumerate(learned) if task in shown)]:
         cells = [Text(f"{100 * v:.0f} "[:cell], style=_heat(v)) for v in matrix[row, shown]]
-        table.add_row("untrained " if row == 0 else f"task {numbers[row - 1]} ", *cells)
+        table.add_row("untrained " if row == 0 else f"task {numbers[learned[row - 1]]} ", *cells)
     return table
 
 
@@ -110,7 +117,7 @@ def published_lines(directory: Path, values: dict[str, Any]) -> list[str]:
 
 def write_markdown(directory: Path) -> None:
     """``summary.md``: metrics, times and the matrix for people."""
-    names, matrix, values, gone = read_shown(directory)
+    names, matrix, values, gone, learned = read_shown(directory)
     lines = [
         f"# {directory.name}",
         "",
@@ -133,7 +140,7 @@ def write_markdown(directory: Path) -> None:
         "|---|" + "---:|" * len(names),
     ]
     for row, accuracies in enumerate(matrix):
-        label = "untrained" if row == 0 else names[row - 1]
+        label = "untrained" if row == 0 else names[learned[row - 1]]
         lines.append(f"| {label} | " + " | ".join(f"{100 * v:.1f}" for v in accuracies) + " |")
     write_atomic(directory / "summary.md", "\n".join(lines) + "\n")
 

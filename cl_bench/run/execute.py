@@ -146,10 +146,12 @@ def _checkpoint(run: Run, directory: Path) -> Checkpoint:
 
 def _progress(run: Run, run_state: RunState, show_bar: bool) -> Progress:
     """What is shown of the run, from where it stands."""
-    progress = Progress([run.stream.batches(task) for task in run.stream.tasks], show_bar)
+    stays = run.stream.stays
+    progress = Progress([run.stream.batches(stay) for stay in stays], show_bar)
     if (learned := len(run_state.rows) - 1) > 0:
         seconds = [(row["seconds_train"], row["seconds_eval"]) for row in run_state.timings[1:]]
-        progress.resume(seconds, sum(run_state.rows[-1][:learned]) / learned)
+        seen = [run_state.rows[-1][stay.index] for stay in stays[:learned] if not stay.visit]
+        progress.resume(seconds, sum(seen) / len(seen))
     return progress
 
 
@@ -173,7 +175,8 @@ def _take_up(run: Run, checkpoint: Checkpoint) -> tuple[Run, RunState]:
             if found is None:
                 return run, RunState()
             state, run_state = found
-            run_state.check_fits([run.stream.batches(task) for task in run.stream.tasks])
+            batches = [run.stream.batches(task) for task in run.stream.stays]
+            run_state.check_fits(batches, len(run.stream.tasks))
             _check_kernel(run, run_state)
             run.method.load_state_dict(state)
     except RunError:
@@ -185,7 +188,7 @@ def _take_up(run: Run, checkpoint: Checkpoint) -> tuple[Run, RunState]:
     log.info(
         "continued after task %d/%d and %d batches of the next",
         len(run_state.rows) - 1,
-        len(run.stream.tasks),
+        len(run.stream.stays),
         run_state.batch,
     )
     return run, run_state
@@ -212,7 +215,7 @@ def _record(run: Run, run_state: RunState, record: RunRecord) -> dict[str, Any]:
         **method.metrics(),
         "parameters": method.parameters,
         "memory_bytes": run.memory.bytes if run.memory is not None else 0,
-        "samples": sum(stream.samples(task) for task in stream.tasks),
+        "samples": sum(stream.samples(task) for task in stream.stays),
         "forward_passes": method.net.passes.forward,
         "backward_passes": method.net.passes.backward,
         "seconds_train": sum(row["seconds_train"] for row in run_state.timings),
@@ -222,10 +225,15 @@ def _record(run: Run, run_state: RunState, record: RunRecord) -> dict[str, Any]:
     }
     if run.device.type == "cuda":
         counted["peak_gpu_bytes"] = torch.cuda.max_memory_allocated()
-    values = metrics.compute(Measured(matrix, counted))
+    learned = tuple(stay.index for stay in stream.stays)
+    values = metrics.compute(Measured(matrix, counted, learned=learned))
     names = [task.name for task in stream.tasks]
     facts = _facts(run, run_state)
-    record.write(names, matrix, values, facts, method.diagnostics(), run_state.timings)
+    timings = [
+        {**row, "task": number}
+        for row, number in zip(run_state.timings, [0, *(i + 1 for i in learned)], strict=True)
+    ]
+    record.write(names, matrix, values, facts, method.diagnostics(), timings)
     write_state(record.directory / MODEL, method.state_dict(), {})
     write_summary(record.directory, run.cfg)
     record.mark("finished")

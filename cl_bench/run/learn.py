@@ -25,7 +25,8 @@ def learn(
     checkpoint: Checkpoint | None = None,
     run_state: RunState | None = None,
 ) -> tuple[np.ndarray, list[dict[str, float]]]:
-    """One pass over the stream: accuracy matrix (T+1, T) and the seconds of every row.
+    """One pass over the stream: accuracy matrix (S+1, T) after S stays in T tasks, and the seconds
+    of every row.
 
     ``run_state`` says how far the run, whose method's state is loaded, has come already; it is kept
     up to date, and saved to ``checkpoint`` on the way.
@@ -36,7 +37,7 @@ def learn(
         with _timed(run.device) as seconds:
             run_state.rows.append(evaluate(run).tolist())
         run_state.timings.append({"task": 0, "seconds_train": 0.0, "seconds_eval": seconds()})
-    for row, task in enumerate(stream.tasks, start=1):
+    for row, task in enumerate(stream.stays, start=1):
         if row < len(run_state.rows):
             run.pass_over(task)
             continue
@@ -61,7 +62,8 @@ def learn(
         run_state.timings.append({"task": row, "seconds_train": trained, "seconds_eval": seconds()})
         run.tracker.task(row, run_state.rows[row], run_state.timings[row])
         run_state.batch, run_state.seconds = 0, 0.0
-        progress.end_task(np.mean(run_state.rows[row][:row]))
+        seen = [stay.index for stay in stream.stays[:row] if not stay.visit]
+        progress.end_task(np.mean([run_state.rows[row][index] for index in seen]))
         if checkpoint is not None and checkpoint.due(task_ended=True):
             checkpoint.save(method.state_dict(), run_state)
     return np.array(run_state.rows), run_state.timings
@@ -88,7 +90,7 @@ def _observe(
     seconds: Callable[[], float],
 ) -> None:
     """The batches of a task, from where the run stands; interrupts come between two of them."""
-    earlier, done = run_state.seconds, sum(map(run.stream.batches, run.stream.tasks[: task.index]))
+    earlier, done = run_state.seconds, sum(map(run.stream.batches, run.stream.stays[: task.stay]))
     count = run.stream.batches(task)
     per_pass = count // run.stream.settings.epochs
     known = run.scenario.in_training(task)

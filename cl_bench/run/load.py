@@ -53,7 +53,7 @@ def load(directory: Path) -> Run:
         raise RunError(f"{directory / MODEL} cannot be used: {clean(error)}") from None
     if not run.method.finite():
         raise RunError(f"{directory / MODEL} has parameters that are not finite (NaN or infinity)")
-    for task in run.stream.tasks:
+    for task in run.stream.stays:
         run.pass_over(task)
     return run
 

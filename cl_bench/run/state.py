@@ -53,12 +53,13 @@ class RunState(BaseModel):
             raise ValueError("it has timings of other tasks than its accuracy matrix")
         return self
 
-    def check_fits(self, batches: list[int]) -> None:
-        """``ValueError`` if this is not the state of a run of tasks with so many ``batches``."""
-        tasks, learned = len(batches), len(self.rows) - 1
-        if not 0 <= learned <= tasks or any(len(row) != tasks for row in self.rows):
+    def check_fits(self, batches: list[int], tasks: int) -> None:
+        """``ValueError`` if this is not the state of a run of so many ``tasks``, whose stays have
+        so many ``batches``."""
+        stays, learned = len(batches), len(self.rows) - 1
+        if not 0 <= learned <= stays or any(len(row) != tasks for row in self.rows):
             raise ValueError("its accuracy matrix does not fit")
-        if self.batch > (batches[learned] if learned < tasks else 0):
+        if self.batch > (batches[learned] if learned < stays else 0):
             raise ValueError("it has learned more batches than there are")
 
     @property

@@ -29,6 +29,7 @@ PREPARED_BATCH, PREPARED_BYTES = 10_000, 2**25
 class Stream(ABC):
     """T tasks on one dataset. A subclass says in :meth:`make_tasks` what the tasks are.
 
+    ``stays`` is what is learned, in its order; ``tasks`` are the same without those that return.
     ``classes`` is the number of network outputs. Everything depends on ``settings`` and ``seed``
     alone: two methods at one seed see the same samples in the same order, on every device.
     """
@@ -48,7 +49,8 @@ class Stream(ABC):
         self.test = Split(data.test_images, data.test_labels, device)
         made = tuple(self.make_tasks())
         self._transforms = {task.identity: task.transform for task in made}
-        self.tasks: tuple[Task, ...] = arrange(made, self.train.labels, settings)
+        self.stays: tuple[Task, ...] = arrange(made, self.train.labels, settings)
+        self.tasks: tuple[Task, ...] = tuple(task for task in self.stays if not task.visit)
         self.normalizer = self._normalizer()
         if self.normalizer is not None:
             self.train.images, self.test.images = map(
@@ -158,7 +160,7 @@ class Stream(ABC):
         digest = hashlib.sha256(f"{self.data.sha256} {self.classes}".encode())
         if self.normalizer is not None:
             digest.update(self.normalizer.describe())
-        for task in self.tasks:
+        for task in self.stays:
             digest.update(f"{task.index} {task.identity} {task.name} {task.classes}".encode())
             digest.update(task.transform.describe())
             for epoch in range(self.settings.epochs):
@@ -172,8 +174,9 @@ class Stream(ABC):
         return digest.hexdigest()
 
     def _train_order(self, task: Task, epoch: int) -> Tensor:
-        """Positions (n,) in ``task.train`` in the order of one pass."""
-        shuffle = generator(self.seed, "order", task.identity, epoch)
+        """Positions (n,) in ``task.train`` in the order of one pass; every stay has its own."""
+        number = task.visit * self.settings.epochs + epoch
+        shuffle = generator(self.seed, "order", task.identity, number)
         return torch.randperm(len(task.train), generator=shuffle)
 
     def _inputs(self, task: Task, positions: Tensor, rows: Tensor) -> Tensor:

@@ -36,21 +36,36 @@ ORDERS = {
 
 
 def arrange(tasks: Sequence[Task], labels: Tensor, settings: StreamSettings) -> tuple[Task, ...]:
-    """The tasks that are learned, in their order; ``labels`` (N,) are those of the training rows.
+    """What is learned, stay after stay; ``labels`` (N,) are those of the training rows.
 
-    ``index`` becomes the position in the stream; samples were drawn by identity before, so that
-    a task has the same samples in every order.
+    Samples were drawn by identity before, so that a task has the same samples in every order, and
+    in every stay.
     """
-    chosen = [tasks[identity] for identity in task_order(len(tasks), settings)]
+    order = task_order(len(tasks), settings)
+    if len(set(order)) < len(order):
+        for key, without in (("blur", 0), ("tune_tasks", 0)):
+            if getattr(settings, key):
+                raise UsageError(
+                    f"dataset.order={order}: tasks return, which dataset.{key} cannot be combined "
+                    f"with; set dataset.{key}={without}"
+                )
+    chosen = [tasks[identity] for identity in order]
     chosen = reserve(chosen, settings)
     chosen = [hold_out(task, settings.validation) for task in chosen]
     if settings.blur:
         chosen = blur(chosen, labels, settings)
-    return tuple(replace(task, index=index) for index, task in enumerate(chosen))
+    index: dict[int, int] = {}
+    visits: dict[int, int] = {}
+    stays = []
+    for stay, task in enumerate(chosen):
+        place = index.setdefault(task.identity, len(index))
+        visit = visits[place] = visits.get(place, -1) + 1
+        stays.append(replace(task, index=place, stay=stay, visit=visit))
+    return tuple(stays)
 
 
 def task_order(count: int, settings: StreamSettings) -> list[int]:
-    """Task identities in the order in which they are learned."""
+    """Task identities in the order in which they are learned; some may return."""
     order = settings.order
     if settings.order_seed is not None:
         if order is not None:
@@ -66,9 +81,10 @@ def task_order(count: int, settings: StreamSettings) -> list[int]:
                 f"{count}; give a list of task numbers or dataset.order_seed"
             )
         return ORDERS[count][order]
-    if sorted(order) != list(range(count)):
+    if sorted(set(order)) != list(range(count)):
         raise UsageError(
-            f"dataset.order={order}: must name each of the tasks 0 to {count - 1} exactly once"
+            f"dataset.order={order}: must name each of the tasks 0 to {count - 1}, and may name "
+            "one again"
         )
     return order
 

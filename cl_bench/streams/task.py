@@ -38,7 +38,9 @@ class Transform(ABC):
 
 @dataclass(frozen=True)
 class Task:
-    """One task: ``index`` is its position in the stream, ``identity`` is independent of the order.
+    """One task: ``index`` is its place among the tasks, by when each is learned first;
+    ``identity`` is independent of the order. A task that returns is the same task in another
+    ``stay``, which is the place in all that is learned; ``visit`` counts the stays before it.
 
     ``classes`` are the network outputs that belong to it, ``train`` and ``test`` the rows of the
     dataset that it uses (None: all of them), ``validation`` training rows that are held out.
@@ -55,6 +57,8 @@ class Task:
     test: Tensor | None = None
     validation: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
     task_ids: Tensor | None = None
+    stay: int = 0
+    visit: int = 0
 
 
 def names_or_numbers(*names: str | None) -> BeforeValidator:

@@ -202,3 +202,14 @@ def test_no_baseline_uses_what_the_scenario_forbids(inline, tmp_path):
                 f"not allow; choose {remedy}, or another method (cl-bench ls methods shows what "
                 "each needs)\n"
             )
+
+
+@pytest.mark.parametrize("method", ["apd", "packnet", "icarl"])
+def test_methods_whose_tasks_may_not_return(method):
+    order = ("dataset.order=[0,1,0,2,3,4]", *SPLIT)
+    with pytest.raises(
+        UsageError, match=r"tasks that do not return, which dataset.order=\[0, 1, 0"
+    ):
+        check_pairing(config_of([f"method={method}", *order]))
+    check_pairing(config_of(["method=gem", *order]))
+    check_pairing(config_of([f"method={method}", "dataset.order=[4,3,2,1,0]", *SPLIT]))

@@ -135,4 +135,7 @@ def test_a_runs_own_picture(new, tasks):
 
 
 def test_the_mean_is_over_the_tasks_learned_so_far():
-    assert mean_seen(np.array([[0.1, 0.1], [0.8, 0.3], [0.4, 0.6]])) == [0.8, 0.5]
+    values = np.array([[0.1, 0.1], [0.8, 0.3], [0.4, 0.6]])
+    assert mean_seen(values, [0, 1]) == [0.8, 0.5]
+    returned = np.vstack([values, [0.7, 0.3]])
+    assert mean_seen(returned, [0, 1, 0]) == [0.8, 0.5, 0.5]

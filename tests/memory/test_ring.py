@@ -21,7 +21,7 @@ def feed(memory, task, first, last, batch):
 
 
 def held(memory, tasks, task):
-    x, y, counts = memory.first(tasks)
+    x, y, counts = memory.blocks(range(tasks))
     n = counts[task]
     assert torch.equal(x[task, :n, 0].long(), y[task, :n])
     return sorted(y[task, :n].tolist())
@@ -34,7 +34,7 @@ def test_the_last_m_samples_of_each_task_are_kept(batch):
     feed(memory, 1, 100, 105, batch)
     assert held(memory, 2, 0) == list(range(18, 25))
     assert held(memory, 2, 1) == list(range(100, 105))
-    assert memory.first(2)[2] == [7, 5]
+    assert memory.blocks(range(2))[2] == [7, 5]
 
 
 def test_growing_shares_shrink_and_keep_the_newest():

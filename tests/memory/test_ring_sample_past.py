@@ -29,7 +29,7 @@ def draw(memory, tasks, n, seed=0):
 def test_all_that_past_tasks_hold_comes_once(changes):
     memory = ring(**changes)
     fill(memory, [10, 2, 7])
-    _, y, counts = memory.first(2)
+    _, y, counts = memory.blocks(range(2))
     held = [label for row, n in zip(y.tolist(), counts, strict=True) for label in row[:n]]
     drawn = draw(memory, 2, 1000)
     assert sorted(drawn) == sorted(held)

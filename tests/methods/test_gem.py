@@ -1,6 +1,8 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from conftest import STREAM
+from one_method import begin, learn_tasks, small_run
 
 from cl_bench.config.schema import check
 from cl_bench.memory.ring import Ring
@@ -33,6 +35,7 @@ def build(data, cls=GEM, **changes):
         generator=torch.Generator().manual_seed(0),
         device=CPU,
         tasks=3,
+        stays=3,
         data=stream.first_pass,
         up_to=lambda task: stream.tasks[: task.index + 1],
         inputs=stream.inputs,
@@ -60,7 +63,7 @@ def test_one_violated_constraint_has_a_closed_form(tiny):
     past = -g + 0.1 * torch.randn_like(g)
     v = max(0.5, -(g @ past).item() / ((past @ past).item() + 1e-3))
     expected = g + v * past
-    method.project(g, past[None])
+    method.project(g, past[None], [0])
     torch.testing.assert_close(g, expected, rtol=1e-5, atol=1e-6)
 
 
@@ -70,7 +73,7 @@ def test_added_margin_follows_the_papers_text(tiny):
     past = -0.5 * g
     v = -(g @ past).item() / ((past @ past).item() + 1e-3)
     expected = g + (v + 0.5) * past
-    method.project(g, past[None])
+    method.project(g, past[None], [0])
     torch.testing.assert_close(g, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -79,7 +82,7 @@ def test_no_violation_leaves_the_gradient_bit_for_bit(tiny, scale):
     method, _ = build(tiny)
     g = torch.randn(method.net.size)
     before = g.clone()
-    method.project(g, scale * g[None])  # an inner product of exactly zero is no violation
+    method.project(g, scale * g[None], [0])  # an inner product of exactly zero is no violation
     assert torch.equal(g, before)
     assert method.count["violated_steps"] == 0
 
@@ -89,7 +92,7 @@ def test_constraints_hold_after_a_projection(tiny):
     torch.manual_seed(1)
     g, G = torch.randn(method.net.size), torch.randn(3, method.net.size)
     G[0] = -g
-    method.project(g, G)
+    method.project(g, G, range(len(G)))
     assert (G @ g >= -1e-3).all()
     assert method.count["violated_steps"] == 1
 
@@ -105,8 +108,8 @@ def test_the_first_task_is_plain_sgd_bit_for_bit(tiny):
 def test_rows_of_G_are_the_memories_gradients(tiny):
     method, stream = build(tiny)
     learn(method, stream)
-    G = method.past_gradients(2).clone()
-    x, y, counts = method.memory.first(2)
+    G = method.past_gradients([0, 1]).clone()
+    x, y, counts = method.memory.blocks([0, 1])
     assert counts == [8, 8]
     for k in range(2):
         expected = method.gradient(x[k], y[k], stream.tasks[k])
@@ -128,7 +131,7 @@ def test_a_singular_program_is_counted_and_survived(tiny):
     method, _ = build(tiny, eps=0.0, margin=0.0)
     g = torch.ones(method.net.size)
     zero = torch.zeros_like(g)  # no curvature in its direction: not positive definite
-    method.project(g, torch.stack([-g, zero]))
+    method.project(g, torch.stack([-g, zero]), [0, 1])
     assert method.count["fallbacks"] == 1
     assert (g.abs() < 1e-5).all()
 
@@ -146,3 +149,25 @@ def test_state_continues_bit_for_bit(tiny):
         second.observe(x, y, stream.tasks[2])
     assert torch.equal(second.net.theta, whole.net.theta)
     assert second.diagnostics() == whole.diagnostics()
+
+
+def test_a_task_that_returns_is_held_to_all_others_and_keeps_its_share():
+    run = small_run("method=gem", "memory.size=40", "dataset.order=[0,1,2,0,3]")
+    learn_tasks(run, 3)
+    method, again = run.method, run.stream.stays[3]
+    x, y = next(iter(run.stream.train_batches(again)))
+    begin(run, again)
+    seen, project = [], method.project
+    method.project = lambda g, G, past: (seen.append((list(past), len(G))), project(g, G, past))
+    held = run.memory.counts.copy()
+    method.observe(x, y, again)
+    assert seen == [([1, 2], 2)]
+    assert run.memory.counts == held == [10, 10, 10]
+    found = run.memory.at(torch.arange(10))  # the ring of the first task takes the batch
+    assert set(found.task_ids.tolist()) == {0}
+    assert torch.equal(found.x.flatten(1).sum(1).sort()[0], x.flatten(1).sum(1).sort()[0])
+    x, y, _ = run.memory.blocks([1, 2])
+    for row in range(2):
+        losses = F.cross_entropy(method.net(x[row]), y[row])
+        g = torch.cat([p.flatten() for p in torch.autograd.grad(losses, method.net.parameters)])
+        torch.testing.assert_close(method.past_gradients([1, 2])[row], g, rtol=1e-4, atol=1e-6)

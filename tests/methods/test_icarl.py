@@ -75,6 +75,7 @@ def blob_run(scenario="task", size=20, strength=1.0, epochs=1, seed=0):
         generator=generator(seed, "method"),
         device=device,
         tasks=3,
+        stays=3,
         data=stream.first_pass,
         up_to=lambda task: stream.tasks[: task.index + 1],
         inputs=stream.inputs,

@@ -69,6 +69,7 @@ def test_a_model_that_cannot_be_narrowed_is_refused():
         generator=torch.Generator(),
         device=run.device,
         tasks=4,
+        stays=4,
         data=run.stream.first_pass,
         up_to=lambda task: run.stream.tasks[: task.index + 1],
         inputs=run.stream.inputs,

@@ -46,3 +46,33 @@ def test_intransigence_needs_a_joint_run():
     joint = np.full((4, 3), 0.1)
     joint[-1] = 0.8, 0.9, 0.95
     assert computed(MATRIX, reference=joint)["intransigence"] == pytest.approx(0.95 - 0.9)
+
+
+def test_a_task_that_returns_is_measured_from_its_stays_by_hand():
+    """Order 0, 1, 0, 2: a row per stay, a column per task."""
+    matrix = np.array(
+        [[0.1, 0.2, 0.3], [0.9, 0.25, 0.2], [0.5, 0.8, 0.4], [0.85, 0.6, 0.45], [0.7, 0.5, 0.9]]
+    )
+    values = computed(matrix, learned=(0, 1, 0, 2))
+    assert values["acc"] == pytest.approx((0.7 + 0.5 + 0.9) / 3)
+    assert values["la"] == pytest.approx((0.9 + 0.8 + 0.9) / 3)
+    assert values["bwt"] == pytest.approx(((0.7 - 0.85) + (0.5 - 0.8)) / 2)
+    assert values["fwt"] == pytest.approx(((0.25 - 0.2) + (0.45 - 0.3)) / 2)
+    assert values["forgetting"] == pytest.approx(((0.9 - 0.7) + (0.8 - 0.5)) / 2)
+    assert values["aia"] == pytest.approx(
+        (0.9 + (0.5 + 0.8) / 2 + (0.85 + 0.6) / 2 + (0.7 + 0.5 + 0.9) / 3) / 4
+    )
+    assert values["relearning"] == pytest.approx(0.85 - 0.5)
+    assert "relearning" not in computed(MATRIX)
+
+
+def test_the_last_task_may_be_one_that_returns():
+    matrix = np.array([[0.1, 0.2], [0.9, 0.25], [0.5, 0.8], [0.85, 0.6]])
+    values = computed(matrix, learned=(0, 1, 0))
+    assert values["bwt"] == pytest.approx(0.6 - 0.8)
+    assert values["forgetting"] == pytest.approx(0.8 - 0.6)
+
+
+def test_a_matrix_has_a_row_per_stay():
+    with pytest.raises(ValueError, match=r"\(S\+1, T\)"):
+        computed(MATRIX, learned=(0, 1, 0, 2))

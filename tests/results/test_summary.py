@@ -14,7 +14,9 @@ from cl_bench.results.summary import heat_table, read_shown
 def rendered(tasks, width):
     matrix = np.random.default_rng(0).random((tasks + 1, tasks))
     out = io.StringIO()
-    Console(file=out, width=width).print(heat_table(range(1, tasks + 1), matrix, width))
+    Console(file=out, width=width).print(
+        heat_table(range(1, tasks + 1), matrix, width, range(tasks))
+    )
     return matrix, out.getvalue()
 
 
@@ -63,3 +65,30 @@ def test_what_completes_a_broken_off_forgetting_is_told(tmp_path):
     (run / "metrics.json").write_text('{"acc": 0.65}')
     with pytest.raises(RunError, match=r"forget .* task=1 completes it"):
         read_shown(run)
+
+
+def test_a_row_per_stay_where_tasks_return(inline, tmp_path):
+    pytest.importorskip("matplotlib")
+    command = (DIGITS, "dataset.tasks=3", "dataset.order=[0,1,0,2]", "method=single", "device=cpu",
+               "dataset.samples_per_task=60")  # fmt: skip
+    code, out, error = inline(*command)
+    assert code == 0, error
+    rows = [line.split() for line in out.splitlines() if line.lstrip().startswith("task ")]
+    assert [row[1] for row in rows] == [*"1213"]
+    assert "gain on a task by learning it again" in out
+    run = tmp_path / out.splitlines()[-1]
+    told = (run / "summary.md").read_text()
+    assert told.count("\n| permutation 1 |") == 2
+    assert "relearning" in told
+    assert (run / "accuracy.png").read_bytes()[:4] == b"\x89PNG"
+    code, out, error = inline(
+        "report", "outputs", "--metrics", "acc", "relearning", "--format", "csv"
+    )
+    assert code == 0, error
+    assert "relearning" in out
+    lines = (run / "timings.csv").read_text().splitlines()
+    assert [line.partition(",")[0] for line in lines] == ["task", "0", "1", "2", "1", "3"]
+    (run / "timings.csv").write_text("\n".join(lines[:-1]) + "\n")
+    code, _, error = inline(*command)
+    assert code == 1
+    assert "timings.csv: does not say which of 3 tasks each of 5 rows is of" in error

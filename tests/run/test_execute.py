@@ -22,7 +22,7 @@ from cl_bench.errors import RunError
 from cl_bench.files import atomic
 from cl_bench.files.state import read_state, write_state
 from cl_bench.methods.single import Single
-from cl_bench.results.record import Busy, RunRecord
+from cl_bench.results.record import Busy, RunRecord, read_learned, read_results
 from cl_bench.run import checkpoint
 from cl_bench.run import execute as executing
 from cl_bench.run.execute import execute
@@ -109,6 +109,16 @@ BLURRED = ("dataset=digits_split", "dataset.tasks=5", "dataset.scenario=class", 
 )
 def test_without_task_identity_it_goes_on(tmp_path, method, more):
     compare(small(method, "dataset.epochs=2", *more), tmp_path, (5, 9, 3, 1))
+
+
+@pytest.mark.parametrize("method", ["gem", "independent", "gdumb"])
+def test_a_stream_whose_tasks_return_goes_on(tmp_path, method):
+    directory = compare(small(method, "dataset.order=[0,1,0,2]"), tmp_path, (5, 9, 3, 4))
+    names, matrix, values = read_results(directory)
+    assert (len(names), matrix.shape) == (3, (5, 3))
+    assert read_learned(directory, matrix) == (0, 1, 0, 2)
+    assert values["relearning"] == pytest.approx(matrix[3, 0] - matrix[2, 0])
+    assert values["samples"] == 4 * 60
 
 
 def test_seconds_add_up_and_the_log_goes_on(tmp_path):

@@ -141,7 +141,7 @@ def test_only_the_first_classes():
         ("split=superclasses", "digits has none"),
         ("split=tasks", "digits gives no tasks"),
         ("tasks=null", "give the number of tasks"),
-        ("order=[0,1]", "each of the tasks 0 to 4 exactly once"),
+        ("order=[0,1]", "each of the tasks 0 to 4, and may name one again"),
         ("order=A", "for 10 or 20 tasks"),
         ("order=Z", "must be null, A, B"),
         ("tune_tasks=5", "leaves none of 5 tasks"),

@@ -9,6 +9,7 @@ import torch
 
 from cl_bench.config.compose import config_of
 from cl_bench.datasets import idx
+from cl_bench.errors import UsageError
 from cl_bench.run import build as building
 from cl_bench.streams.order import ORDERS
 
@@ -43,6 +44,51 @@ def test_order_by_list_and_by_seed():
     assert sorted(drawn) == list(range(20))
     assert drawn != list(range(20))
     assert drawn == [task.identity for task in build("dataset.order_seed=5", "seed=9").tasks]
+
+
+RETURNS = ("dataset.order=[0,1,0,2]", "dataset.tasks=3")
+
+
+def test_a_task_that_returns_keeps_its_samples_and_its_test_set():
+    stream, plain = build(*RETURNS), build("dataset.tasks=3")
+    assert [task.identity for task in stream.stays] == [0, 1, 0, 2]
+    assert [task.index for task in stream.stays] == [0, 1, 0, 2]
+    assert [task.stay for task in stream.stays] == [0, 1, 2, 3]
+    assert [task.visit for task in stream.stays] == [0, 0, 1, 0]
+    assert [task.identity for task in stream.tasks] == [0, 1, 2]
+    for task, same in zip(stream.tasks, plain.tasks, strict=True):
+        ours, theirs = stream.train_batches(task), plain.train_batches(same)
+        assert all(torch.equal(a, b) for (a, _), (b, _) in zip(ours, theirs, strict=True))
+    first, again = stream.stays[0], stream.stays[2]
+    assert torch.equal(first.train, again.train)
+    assert first.test is again.test
+    once, twice = (torch.cat([x for x, _ in stream.train_batches(t)]) for t in (first, again))
+    assert not torch.equal(once, twice)  # in another order
+    assert torch.equal(once.flatten(1).sum(1).sort()[0], twice.flatten(1).sum(1).sort()[0])
+    assert stream.checksum() != plain.checksum()
+
+
+def test_every_pass_of_every_stay_has_an_order_of_its_own():
+    stream = build(*RETURNS, "dataset.epochs=2")
+    orders = {
+        tuple(stream._train_order(stream.stays[stay], epoch).tolist())
+        for stay in (0, 2)
+        for epoch in (0, 1)
+    }
+    assert len(orders) == 4
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("dataset.blur=0.2", "tasks return, which dataset.blur cannot"),
+        ("dataset.tune_tasks=1", "set dataset.tune_tasks=0"),
+        ("dataset.tasks=4", "each of the tasks 0 to 3, and may name one again"),
+    ],
+)
+def test_orders_with_returns_that_cannot_be(more, words):
+    with pytest.raises(UsageError, match=words):
+        build(*RETURNS, more)
 
 
 def test_named_orders_name_every_task_once():

@@ -55,6 +55,7 @@ if (filter) {
 for (const matrix of document.querySelectorAll("figure.matrix")) {
   const [left, top, width, height] = JSON.parse(matrix.dataset.box);
   const numbers = JSON.parse(matrix.dataset.numbers);
+  const rows = JSON.parse(matrix.dataset.rows);
   const svg = matrix.querySelector("svg");
   const told = matrix.querySelector("output");
   const rest = told.textContent;
@@ -66,7 +67,7 @@ for (const matrix of document.querySelectorAll("figure.matrix")) {
     const y = ((event.clientY - box.top) / box.height - top) / height;
     const [row, column] = [Math.floor(y * values.length), Math.floor(x * numbers.length)];
     const value = values[row]?.[column];
-    const after = row === 0 ? "untrained" : `after task ${numbers[row - 1]}`;
+    const after = row === 0 ? "untrained" : `after task ${rows[row - 1]}`;
     told.textContent =
       value === undefined ? rest : `${after}, on task ${numbers[column]}: ${value.toFixed(1)} %`;
   };
