@@ -61,11 +61,17 @@ def by_hydra(arguments: Sequence[str], job: Callable[[DictConfig], Any]) -> None
     Its errors are raised as they are: whether jobs have begun makes a difference to the caller.
     """
     import hydra
+    from hydra.core.global_hydra import GlobalHydra
 
     hush_hydra()
+    GlobalHydra.instance().clear()
+    before = sys.argv
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing and exiting
     sys.argv = [sys.argv[0], *arguments]
-    hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(job)()
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(job)()
+    finally:
+        sys.argv = before
 
 
 def checked(composed: DictConfig) -> RunConfig:

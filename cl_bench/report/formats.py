@@ -6,6 +6,7 @@ import io
 import json
 import math
 import re
+from collections.abc import Iterator
 from csv import writer as writer_of
 from typing import Any, Literal
 
@@ -19,6 +20,12 @@ _NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?")
 
 def print_terminal(report: Report, console: Any) -> None:
     """Tables of a rich console; one that is wider than the terminal goes on below itself."""
+    for part in parts(report, console.width):
+        console.print(part)
+
+
+def parts(report: Report, room: float) -> Iterator[Any]:
+    """What rich prints of a report, one below the other, in a width of ``room``."""
     from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
@@ -27,10 +34,10 @@ def print_terminal(report: Report, console: Any) -> None:
         return max(map(cell_len, words)) + 2
 
     for section in all_sections(report):
-        console.print(Text(section.title, style="bold"))
+        yield Text(section.title, style="bold")
         if section.note:
-            console.print(Text(section.note, style="dim"))
-        for part in narrow(section, width, console.width):
+            yield Text(section.note, style="dim")
+        for part in narrow(section, width, room):
             table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
             for index, name in enumerate(part.head):
                 if index < part.labels:
@@ -40,10 +47,10 @@ def print_terminal(report: Report, console: Any) -> None:
             for row in part.rows:
                 # Text, not str: a run directory's words are no markup
                 table.add_row(*(Text(c.text, style="bold" if c.bold else "") for c in row))
-            console.print(table)
-            console.print()
+            yield table
+            yield Text()
     for note in report.notes:
-        console.print(Text(f"note: {note}"))
+        yield Text(f"note: {note}")
 
 
 def markdown(report: Report) -> str:

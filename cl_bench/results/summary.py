@@ -158,9 +158,16 @@ def _known_lines(directory: Path) -> list[str]:
 
 
 def _heat(value: float) -> str:
-    """Dark blue for 0 through teal to yellow for 1, with text that stays readable on it."""
+    """The colours as rich has them."""
+    ink, (red, green, blue) = heat_colours(value)
+    return f"{ink} on rgb({red},{green},{blue})"
+
+
+def heat_colours(value: float) -> tuple[str, tuple[int, int, int]]:
+    """Dark blue for 0 through teal to yellow for 1, as red, green and blue, and before it the
+    colour of text that stays readable on it."""
     stops = np.array([[48, 36, 92], [38, 110, 142], [64, 184, 116], [250, 230, 60]])
     place = min(max(value, 0.0), 1.0) * (len(stops) - 1)
     low = min(int(place), len(stops) - 2)
     red, green, blue = (stops[low] + (stops[low + 1] - stops[low]) * (place - low)).astype(int)
-    return f"{'black' if value > 0.6 else 'white'} on rgb({red},{green},{blue})"
+    return "black" if value > 0.6 else "white", (int(red), int(green), int(blue))

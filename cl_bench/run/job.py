@@ -6,6 +6,8 @@ import logging
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -74,8 +76,11 @@ def run_job(composed: DictConfig, home: Home, sweep: str | None) -> Outcome:
             show_bar = sys.stderr.isatty() and not quiet and not elsewhere
             # of a sweep a terminal gets a line per run; the file of a run elsewhere gets it all
             lines = sweep is None or (elsewhere and not sys.stderr.isatty())
-            _set_up_logging(quiet, show_bar or not lines, f"{path.name}: " if elsewhere else "")
-            return _run_unless_finished(cfg, path, show_bar, sweep)
+            level = logging.WARNING if quiet or show_bar or not lines else logging.INFO
+            with told_on_stderr(level, f"{path.name}: " if elsewhere else ""):
+                # a sweep has a line for a run that is finished already
+                again = logging.WARNING if sweep is None else logging.INFO
+                return run_unless_finished(cfg, path, show_bar, sweep, again)
     except UsageError as error:
         return Outcome("failed", directory, str(error), 2, quiet)
     except RunError as error:
@@ -90,9 +95,15 @@ def os_sentence(error: OSError) -> str:
     return f"{error.filename}: {error.strerror}" if error.filename else str(error)
 
 
-def _run_unless_finished(
-    cfg: RunConfig, directory: Path, show_bar: bool, sweep: str | None
+def run_unless_finished(
+    cfg: RunConfig,
+    directory: Path,
+    show_bar: bool = False,
+    sweep: str | None = None,
+    again: int = logging.DEBUG,
 ) -> Outcome:
+    """Carry out the run, or the rest of it; ``again`` is the level at which is told that there is
+    nothing to be done."""
     from cl_bench.results.record import Busy, RunRecord
 
     record = RunRecord(directory)
@@ -101,8 +112,7 @@ def _run_unless_finished(
 
         check_results(directory, cfg)
         tidy(record, cfg)
-        level = logging.WARNING if sweep is None else logging.INFO  # a sweep has a line for it
-        log.log(level, "%s", record.finished_already())
+        log.log(again, "%s", record.finished_already())
         return Outcome("finished", str(directory), quiet=cfg.quiet)
     from cl_bench.run.execute import execute
 
@@ -116,11 +126,18 @@ def _run_unless_finished(
     return Outcome("finished", str(directory), quiet=cfg.quiet)
 
 
-def _set_up_logging(quiet: bool, show_bar: bool, prefix: str) -> None:
-    """Plain lines on stderr; only warnings beside a progress bar or when quiet."""
-    log.setLevel(logging.DEBUG)
-    log.handlers.clear()
+@contextmanager
+def told_on_stderr(level: int, prefix: str = "") -> Iterator[None]:
+    """Within the block what is logged goes to stderr as plain lines, from ``level`` on, and nowhere
+    else; the file of a run gets all of it."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setLevel(logging.WARNING if quiet or show_bar else logging.INFO)
+    handler.setLevel(level)
     handler.setFormatter(logging.Formatter(f"{prefix}%(message)s"))
-    log.addHandler(handler)
+    level_before, before = log.level, (log.handlers, log.propagate)
+    log.setLevel(logging.DEBUG)
+    log.handlers, log.propagate = [handler], False
+    try:
+        yield
+    finally:
+        log.setLevel(level_before)
+        log.handlers, log.propagate = before

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from cl_bench.config.compose import by_hydra, explain
 from cl_bench.config.overrides import CommandLine
-from cl_bench.errors import UsageError
+from cl_bench.errors import RunError, UsageError
 from cl_bench.run.job import Home, Outcome, run_job
 from cl_bench.run.signals import interrupts_kept
-from cl_bench.sweep.outcomes import Sweep, check_launcher
+from cl_bench.sweep.outcomes import NO_RUNS, Sweep, check_launcher
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -20,16 +20,44 @@ if TYPE_CHECKING:
 
 def run_sweep(overrides: list[str]) -> int:
     """Carry out every combination; the exit code."""
+    sweep, stopped = _carried_out(overrides, silent=False)
+    return sweep.conclude(stopped)
+
+
+def outcomes_of(overrides: list[str]) -> list[tuple[str, Outcome]]:
+    """Carry out every combination and show nothing: the overrides of each with its outcome.
+
+    A :class:`UsageError` if no run could even begin, a :class:`RunError` if the launcher stopped.
+    """
+    sweep, stopped = _carried_out(overrides, silent=True)
+    found = sweep.ordered()
+    if stopped is not None:
+        raise RunError(sweep.told_of(stopped, len(found))) from stopped
+    if found and all(outcome.code == 2 for _, outcome in found):
+        raise UsageError(found[0][1].message)
+    if not any(outcome.failed for _, outcome in found):
+        sweep.clear_away()
+    if not found:
+        raise UsageError(NO_RUNS)
+    return found
+
+
+def _carried_out(overrides: list[str], silent: bool) -> tuple[Sweep, Exception | None]:
+    """The sweep that has ended, and the error that has stopped it, if one has."""
     check_launcher(overrides)
     Sweep.current = Sweep.shown = None
+    Sweep.silent = silent
     try:
         with interrupts_kept():  # before what follows takes it for a failure
             by_hydra([*overrides, "--multirun"], partial(_sweep_job, Home.here()))
     except Exception as error:
-        return _stopped(error, overrides)
+        stopped = _why_stopped(error, overrides)
+        if Sweep.current is None:
+            raise stopped from None
+        return Sweep.current, stopped
     finally:
         Sweep.close()
-    return Sweep.current.conclude()
+    return Sweep.current, None
 
 
 def _sweep_job(home: Home, composed: DictConfig) -> Outcome:
@@ -42,8 +70,8 @@ def _sweep_job(home: Home, composed: DictConfig) -> Outcome:
     return run_job(composed, home, Path(settings.sweep.dir).name)
 
 
-def _stopped(error: Exception, overrides: list[str]) -> int:
-    """The end of a sweep that an error has stopped; a mistake in the command is raised as such."""
+def _why_stopped(error: Exception, overrides: list[str]) -> Exception:
+    """What has stopped a sweep; a mistake in the command is raised as such."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
@@ -54,9 +82,7 @@ def _stopped(error: Exception, overrides: list[str]) -> int:
             raise mistake from None
         error = mistake if not isinstance(error, ValueError) else error
     # what a launcher raises when it loses its workers is its own; the sweep's end is told
-    if Sweep.current is None:
-        raise error
-    return Sweep.current.conclude(stopped=error)
+    return error
 
 
 def show_by_hydra(line: CommandLine) -> None:

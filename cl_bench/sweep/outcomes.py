@@ -69,6 +69,7 @@ class Sweep(Callback):
 
     current: ClassVar[Sweep | None] = None
     shown: ClassVar[Shown | None] = None  # of this process: no part of the copies
+    silent: ClassVar[bool] = False  # nothing is shown: who asked looks at the outcomes
 
     def __init__(self) -> None:
         self.process = this_process()
@@ -85,7 +86,8 @@ class Sweep(Callback):
         self.folder = Path(config.hydra.sweep.dir).absolute()
         self.asked = _write_asked(self.folder.parent, list(config.hydra.overrides.task))
         Sweep.current = self
-        Sweep.shown = Shown(list(config.hydra.overrides.task), self.folder)
+        if not Sweep.silent:
+            Sweep.shown = Shown(list(config.hydra.overrides.task), self.folder)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         if self.folder is None or job_return.status != JobStatus.COMPLETED:
@@ -93,7 +95,7 @@ class Sweep(Callback):
         number, outcome = config.hydra.job.num, job_return.return_value
         overrides = " ".join(config.hydra.overrides.task)
         if this_process() == self.process:
-            self.outcomes[number] = overrides, Sweep.shown.tell(number, overrides, outcome)
+            self.outcomes[number] = overrides, _told(number, overrides, outcome)
             return
         from cl_bench.files.atomic import write_json
 
@@ -110,8 +112,8 @@ class Sweep(Callback):
         if cls.shown is not None:
             cls.shown.close()
 
-    def conclude(self, stopped: BaseException | None = None) -> int:
-        """Show the runs that were carried out elsewhere, list the failures; the exit code."""
+    def ordered(self) -> list[tuple[str, Outcome]]:
+        """All outcomes by job number, those from elsewhere with them, which are told by this."""
         outcomes = dict(self.outcomes)
         for path in self.folder.glob("[0-9]*.json"):
             overrides, values = json.loads(path.read_text())
@@ -119,10 +121,14 @@ class Sweep(Callback):
             path.unlink()
         for number in sorted(outcomes.keys() - self.outcomes.keys()):
             overrides, outcome = outcomes[number]
-            outcomes[number] = overrides, Sweep.shown.tell(number, overrides, outcome)
+            outcomes[number] = overrides, _told(number, overrides, outcome)
+        return [outcomes[number] for number in sorted(outcomes)]
+
+    def conclude(self, stopped: BaseException | None = None) -> int:
+        """Show the runs that were carried out elsewhere, list the failures; the exit code."""
+        ordered = self.ordered()
         Sweep.shown.close()
         Sweep.shown.print_table()
-        ordered = [outcomes[number] for number in sorted(outcomes)]
         failures = [(overrides, outcome) for overrides, outcome in ordered if outcome.failed]
         if failures:
             print(f"cl-bench: {len(failures)} of {len(ordered)} runs failed:", file=sys.stderr)
@@ -130,24 +136,35 @@ class Sweep(Callback):
             where = Path(outcome.directory).name or overrides
             print(f"  {where}: {outcome.state}: {outcome.message}", file=sys.stderr)
         if stopped is not None:
-            reason = " ".join(str(stopped).split())[:500]
-            print(
-                f"cl-bench: the launcher stopped after {len(ordered)} runs "
-                f"({type(stopped).__name__}: {reason}); the same command goes on",
-                file=sys.stderr,
-            )
+            words = f"{self.told_of(stopped, len(ordered))}; the same command goes on"
+            print(f"cl-bench: {words}", file=sys.stderr)
         if failures or stopped is not None:
             # when no run could begin it is the command that is wrong
             wrong = stopped is None and all(outcome.code == 2 for _, outcome in ordered)
             return 2 if wrong else 1
-        if self.asked is not None:
-            self.asked.unlink(missing_ok=True)
-        shutil.rmtree(self.folder, ignore_errors=True)  # what is left of a good sweep is its runs
-        with suppress(OSError):  # another sweep may be under way
-            self.folder.parent.rmdir()
+        self.clear_away()
         if not ordered:
             raise UsageError(NO_RUNS)
         return 0
+
+    @staticmethod
+    def told_of(stopped: BaseException, runs: int) -> str:
+        """What has stopped the launcher, in a sentence."""
+        reason = " ".join(str(stopped).split())[:500]
+        return f"the launcher stopped after {runs} runs ({type(stopped).__name__}: {reason})"
+
+    def clear_away(self) -> None:
+        """What is left of a good sweep is its runs."""
+        if self.asked is not None:
+            self.asked.unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):  # another sweep may be under way
+            self.folder.parent.rmdir()
+
+
+def _told(number: int, overrides: str, outcome: Outcome) -> Outcome:
+    """The outcome as the display takes it, where there is one."""
+    return outcome if Sweep.shown is None else Sweep.shown.tell(number, overrides, outcome)
 
 
 def _write_asked(folder: Path, overrides: list[str]) -> Path | None:

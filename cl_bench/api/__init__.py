@@ -1,0 +1,1 @@
+"""What Python is offered: the commands as functions, their results as objects."""
