@@ -81,7 +81,7 @@ def test_examples_compose():
 
 
 def understood(words):
-    if words[0] in ("report", "predict", "forget", "reproduce"):
+    if words[0] in ("report", "predict", "export", "forget", "reproduce"):
         command = importlib.import_module(f"cl_bench.cli.{words[0]}")
         command.parser().parse_known_args(words[1:])
     elif words[0] == "show":

@@ -18,11 +18,12 @@ COMMANDS = {
     "report": "cl_bench.cli.report",
     "reproduce": "cl_bench.cli.reproduce",
     "predict": "cl_bench.cli.predict",
+    "export": "cl_bench.cli.export",
     "forget": "cl_bench.cli.forget",
     "doctor": "cl_bench.cli.doctor",
     "show": "cl_bench.cli.show",
 }
-OWN_HELP = ("report", "reproduce", "predict", "forget")
+OWN_HELP = ("report", "reproduce", "predict", "export", "forget")
 
 
 def main(argv: list[str] | None = None) -> int:

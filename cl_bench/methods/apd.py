@@ -5,11 +5,12 @@ Source: Yoon et al. 2020 (arXiv:1902.09432), equations 1-3; details as in the au
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from cl_bench.errors import UsageError
 from cl_bench.methods.base import Context, Method, MethodSettings
@@ -140,6 +141,9 @@ class APD(Method):
         else:
             self.net.theta.copy_(self.initial)
         return self.net  # as it is for this task, not a stack that would stay so
+
+    def module(self, task: Task) -> nn.Module:
+        return copy.deepcopy(self.answers(task).module)
 
     # -- what they are made of --------------------------------------------------------------------
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from cl_bench.config.pairing import Need
 from cl_bench.config.schema import Section
@@ -122,6 +123,14 @@ class Method(Stateful):
         that has ``logits`` of its own and says no more: one block of inputs after the other.
         """
         return self.net.module if type(self).logits is Method.logits else None
+
+    def module(self, task: Task | None) -> nn.Module | None:
+        """A copy of the module whose outputs are the :meth:`logits` for test inputs of ``task``.
+
+        None if no module alone gives them, as for every method that has ``logits`` of its own and
+        says no more.
+        """
+        return copy.deepcopy(self.net.module) if type(self).logits is Method.logits else None
 
     def forget(self, task: int) -> None:
         """Drop all that belongs to the task of this index alone, if it is still there.

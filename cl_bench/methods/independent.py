@@ -6,6 +6,7 @@ narrow; the single-task learning (STL) of Yoon et al. 2020 (APD), whose networks
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from functools import partial
 from typing import Literal
@@ -62,6 +63,9 @@ class Independent(Method):
 
     def answers(self, task: Task) -> nn.Module:
         return self.nets[task.index].module
+
+    def module(self, task: Task) -> nn.Module:
+        return copy.deepcopy(self.answers(task))
 
     def train(self, mode: bool) -> None:
         for net in self.nets:

@@ -5,6 +5,7 @@ Source: the baseline "multimodal" of Lopez-Paz & Ranzato 2017, section 4.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from functools import partial
 
@@ -52,3 +53,6 @@ class Multimodal(Method):
     def answers(self, task: Task) -> LinearStack:
         module = self.net.module
         return stack_of([module.inputs[task.index], *module.shared])
+
+    def module(self, task: Task) -> LinearStack:
+        return copy.deepcopy(self.answers(task))

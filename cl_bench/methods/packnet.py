@@ -5,9 +5,13 @@ Source: Mallya & Lazebnik 2018 (arXiv:1711.05769), section 3.
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from cl_bench.errors import UsageError
 from cl_bench.methods.base import Context, Method, MethodSettings
@@ -88,9 +92,18 @@ class PackNet(Method):
 
     def logits(self, x: Tensor, task: Task) -> Tensor:
         """Outputs (n, C) with the weights of the task and of those before it."""
+        with self.weights_of(task):
+            return self.net(x)
+
+    def module(self, task: Task) -> nn.Module:
+        with self.weights_of(task):
+            return copy.deepcopy(self.net.module)
+
+    @contextmanager
+    def weights_of(self, task: Task) -> Iterator[None]:
+        """Within the block θ is what the task answers with."""
         theta = self.net.theta.clone()
         if (self.owner == task.index + 1).any():
             self.net.theta.mul_((self.owner > 0) & (self.owner <= task.index + 1))
-        outputs = self.net(x)
+        yield
         self.net.theta.copy_(theta)
-        return outputs
