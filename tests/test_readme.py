@@ -12,7 +12,7 @@ import pytest
 from conftest import DIGITS, ROOT, environment
 
 from cl_bench.cli.help import TEXT
-from cl_bench.config.choices import GROUPS
+from cl_bench.config.choices import GROUPS, choices
 from cl_bench.config.compose import config_of
 from cl_bench.config.overrides import read_line
 from cl_bench.errors import UsageError
@@ -87,7 +87,8 @@ def understood(words):
     elif words[0] == "show":
         config_of(words[1:])
     elif words[0] in ("ls", "doctor"):
-        assert len(words) == 1 or words[1] in (*GROUPS, "runs")
+        there = {name for group in GROUPS.values() for name in choices(group)}
+        assert len(words) == 1 or words[1] in (*GROUPS, "runs", *there)
     else:
         line = read_line(words)
         jobs = combinations(line.overrides, line.sweep)

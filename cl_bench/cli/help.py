@@ -11,6 +11,7 @@ cl-bench: continual-learning benchmark runs, composed from groups
 
 usage: cl-bench [GROUP=CHOICE ...] [KEY=VALUE ...] [-m] [-q]
        cl-bench ls [methods|datasets|models|memories|devices|trackers]
+       cl-bench ls CHOICE                             # its options, e.g. cl-bench ls gem
        cl-bench ls runs [DIR ...]
        cl-bench report [DIR ...] [-h]
        cl-bench reproduce [PAPER ...] [--list] [-h]   # published numbers beside ours

@@ -1,21 +1,22 @@
-"""``cl-bench ls``: the choices of each group, one line each, and the runs on disk."""
+"""``cl-bench ls``: the choices of each group, one line each; the options of one; runs on disk."""
 
 from __future__ import annotations
 
 from cl_bench.config.choices import GROUPS, choices, implementation
+from cl_bench.config.schema import similar
 from cl_bench.errors import UsageError
 
 
 def main(arguments: list[str]) -> None:
-    """Print the groups named, or all."""
+    """Print the groups named, or all; for a choice all its options."""
     if arguments[:1] == ["runs"]:
         from cl_bench.cli.ls_runs import print_runs
 
         print_runs(arguments[1:])
         return
-    unknown = [name for name in arguments if name not in GROUPS]
-    if unknown:
-        raise UsageError(f"ls {unknown[0]}: no such list; choose from {', '.join(GROUPS)}, runs")
+    if any(name not in GROUPS for name in arguments):
+        _print_options(arguments)
+        return
     for number, title in enumerate(arguments or GROUPS):
         found = choices(GROUPS[title])
         if GROUPS[title] == "method":
@@ -24,6 +25,26 @@ def main(arguments: list[str]) -> None:
         print(f"{'' if number == 0 else chr(10)}{title}  ({GROUPS[title]}=...)")
         for name, parts in found.items():
             print(f"  {name:{width}}  {' · '.join(parts)}")
+
+
+def _print_options(words: list[str]) -> None:
+    """The options of the choices that ``words`` name, as ``gem`` or ``method=gem``."""
+    named = []
+    for word in words:
+        group, equals, name = word.rpartition("=")
+        known = [g for g in GROUPS.values() if name in choices(g) and (g == group or not equals)]
+        if not known:
+            names = [*GROUPS, "runs", *(name for g in GROUPS.values() for name in choices(g))]
+            raise UsageError(
+                f"ls {word}: no such list or choice{similar(name, names)} (lists: "
+                f"{', '.join(GROUPS)}, runs; cl-bench ls shows all choices)"
+            )
+        named += [(group, name) for group in known]
+    from cl_bench.cli.options import print_options
+
+    for number, (group, name) in enumerate(named):
+        print("\n" * bool(number), end="")
+        print_options(group, name, _needs(name) if group == "method" else "")
 
 
 def _needs(method: str) -> str:

@@ -24,7 +24,7 @@ from cl_bench.streams.task import Task, index_of
 class MethodSettings(Section):
     """``lr``: step size; ``optimizer``: what takes the steps, plain SGD unless said otherwise."""
 
-    lr: float = Field(gt=0)
+    lr: float = Field(gt=0, description="size of a step")
     optimizer: OptimizerSettings = OptimizerSettings()
 
 

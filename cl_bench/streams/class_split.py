@@ -49,11 +49,16 @@ class ClassSplit(Stream):
     """
 
     class Settings(StreamSettings):
-        tasks: int | None = Field(ge=1, le=10_000)
-        split: Literal["classes", "superclasses", "tasks"] | None
+        tasks: int | None = Field(ge=1, le=10_000, description="T, tasks of the stream")
+        split: Literal["classes", "superclasses", "tasks"] | None = Field(
+            description="what makes a task: as many classes each, a superclass, or a given task"
+        )
         class_order: Annotated[str | list[int], names_or_numbers("natural", "seeded")]
         classes: int | None = Field(ge=1)
-        layout: Literal["image", "scrambled"] = "image"  # only the datasets that it is for name it
+        # only the datasets that it is for name it
+        layout: Literal["image", "scrambled"] = Field(
+            default="image", description="scrambled: colour images as APD's authors read them"
+        )
 
     settings: Settings
     transform: ClassVar[Transform] = Plain()

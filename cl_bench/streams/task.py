@@ -91,11 +91,13 @@ class StreamSettings(Section):
 
     source: str
     path: str | None
-    stream: str
-    scenario: Literal["domain", "task", "class"]
+    stream: str = Field(description="what the tasks are made by: a file in streams/")
+    scenario: Literal["domain", "task", "class"] = Field(
+        description="outputs that count: all (domain), the task's, or those of all classes so far"
+    )
     # runs recorded before it was a choice lack it, and were always told
     task_identity: Literal["test", "train", "none"] = "test"
-    tasks: int = Field(ge=1, le=10_000)
+    tasks: int = Field(ge=1, le=10_000, description="T, tasks of the stream")
     samples_per_task: int | None = Field(ge=1)
     batch_size: int = Field(ge=1)
     epochs: int = Field(ge=1)
@@ -108,5 +110,9 @@ class StreamSettings(Section):
     seed: int = Field(ge=0, lt=2**63)
     # of own data alone, whose files name them
     read: dict[str, Any] = Field(default_factory=dict)
-    normalize: Literal["none", "standardize", "minmax"] = "none"
-    statistics: Literal["first_task", "training"] = "first_task"
+    normalize: Literal["none", "standardize", "minmax"] = Field(
+        default="none", description="inputs brought to mean 0 and deviation 1, or to [0, 1]"
+    )
+    statistics: Literal["first_task", "training"] = Field(
+        default="first_task", description="the training samples that normalize is measured on"
+    )
