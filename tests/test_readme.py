@@ -13,10 +13,10 @@ from conftest import DIGITS, ROOT, environment
 
 from cl_bench.cli.help import TEXT
 from cl_bench.config.choices import GROUPS, choices
+from cl_bench.config.combinations import combinations
 from cl_bench.config.compose import config_of
 from cl_bench.config.overrides import read_line
 from cl_bench.errors import UsageError
-from cl_bench.sweep.plan import combinations
 
 
 @pytest.fixture

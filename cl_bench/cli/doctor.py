@@ -195,9 +195,10 @@ def _version(name: str) -> str | None:
 
 def main(arguments: list[str]) -> int:
     """Print all findings; 1 if one of them is a problem."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from cl_bench.results.terminal import output
 
     outputs = Path("outputs")
     for word in arguments:
@@ -214,7 +215,7 @@ def main(arguments: list[str]) -> int:
     table.add_column(overflow="fold")
     for level, what, detail in findings:
         table.add_row(Text(signs[level], styles[level]), what, Text(detail))
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 240)
+    console = output(240)
     console.print(table)
     problems = sum(finding.level == "problem" for finding in findings)
     console.print(f"{problems} problems" if problems else "no problems")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,16 +65,17 @@ def _log(path: Path) -> tuple[str, datetime | None]:
 
 def print_runs(arguments: list[str]) -> None:
     """The runs below the directories named, the latest last."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from cl_bench.results.terminal import output
 
     if options := [word for word in arguments if word.startswith("-")]:
         raise UsageError(f"ls runs {options[0]}: takes directories only")
     places = [Path(word) for word in arguments] or [Path("outputs")]
     never = datetime.min.replace(tzinfo=UTC)
     runs = sorted(map(listed, run_directories(places)), key=lambda run: run.last or never)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    console = output(200)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("state", no_wrap=True)
     table.add_column("ACC", justify="right", no_wrap=True)

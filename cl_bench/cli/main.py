@@ -11,6 +11,7 @@ import sys
 from contextlib import suppress
 
 from cl_bench.errors import RunError, UsageError
+from cl_bench.files.untrusted import clean
 
 # commands in modules of their own, whose main() may return an exit code
 COMMANDS = {
@@ -23,6 +24,7 @@ COMMANDS = {
     "doctor": "cl_bench.cli.doctor",
     "show": "cl_bench.cli.show",
 }
+LONGEST = 2000  # characters of a sentence: it may quote what was typed
 OWN_HELP = ("report", "reproduce", "predict", "export", "forget")
 
 
@@ -86,5 +88,5 @@ def _no_such_command(word: str) -> str:
 
 def _complain(error: Exception, code: int) -> int:
     with suppress(BrokenPipeError):
-        print(f"cl-bench: {error}", file=sys.stderr)
+        print(f"cl-bench: {clean(error, LONGEST)}", file=sys.stderr)
     return code

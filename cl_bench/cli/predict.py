@@ -152,7 +152,7 @@ def read_input(path: Path) -> dict[str, np.ndarray]:
     from cl_bench.datasets.npz import read_arrays
 
     if not path.exists():
-        raise UsageError(f"{path}: no such file")
+        raise UsageError(f"{path}: no such file; name one that holds x")
     arrays = read_arrays(path, ("x", "y", "t"))
     if "x" not in arrays:
         raise UsageError(f"{path}: has no array x")

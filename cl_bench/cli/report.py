@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> None:
     options = parser().parse_args(arguments)
-    kind = options.format or SUFFIXES.get(options.out.suffix if options.out else "", "terminal")
+    kind = options.format or _kind(options.out)
     if options.out is not None and not options.out.parent.is_dir():
         raise UsageError(f"--out {options.out}: there is no directory {options.out.parent}")
     # pandas and SciPy take a second to import: not before the command is known to be right
@@ -119,14 +119,26 @@ def _look(options: argparse.Namespace) -> Look:
     return Look(digits, options.spread, names, tuple(options.rows), tuple(options.columns))
 
 
+def _kind(out: Path | None) -> str:
+    """The format that the name of the file asks for."""
+    if out is None or out.suffix in ("", ".txt"):
+        return "terminal"
+    if out.suffix not in SUFFIXES:
+        raise UsageError(
+            f"--out {out}: no format has this ending; choose .txt, {', '.join(SUFFIXES)}, or say "
+            "--format"
+        )
+    return SUFFIXES[out.suffix]
+
+
 def _terminal(report, out: Path | None) -> None:
     from rich.console import Console
 
     from cl_bench.report.formats import print_terminal
+    from cl_bench.results.terminal import output
 
     if out is None:
-        width = None if sys.stdout.isatty() else 200  # a log should not wrap
-        print_terminal(report, Console(highlight=False, width=width))
+        print_terminal(report, output(200))
         return
     console = Console(highlight=False, width=200, record=True, file=_Nowhere())
     print_terminal(report, console)

@@ -42,12 +42,18 @@ def main(arguments: list[str]) -> int:
     options = parser().parse_intermixed_args(arguments)
     overrides = [word for word in options.words if "=" in word]
     check_free(overrides)
-    if options.seeds is not None and options.seeds < 1:
-        raise UsageError(f"--seeds {options.seeds}: at least 1")
-    recipes = read_recipes([word for word in options.words if "=" not in word])
-    if options.list:
+    words = [word for word in options.words if "=" not in word]
+    recipes = read_recipes(words)
+    _check_seeds(options.seeds, recipes)
+    nothing_runs = options.table or options.check is not None
+    if options.list or not (words or nothing_runs):
         _print_list(recipes)
-        return 0
+        if options.list:
+            return 0
+        raise UsageError(
+            "reproduce: name a paper or a recipe to run, as in cl-bench reproduce "
+            f"{recipes[0].paper}; all of them take days"
+        )
     if options.check is not None:
         from cl_bench.reproduce.check import check
 
@@ -75,6 +81,12 @@ def main(arguments: list[str]) -> int:
     return code
 
 
+def _check_seeds(seeds: int | None, recipes: Sequence[Named]) -> None:
+    most = max(named.recipe.seeds for named in recipes)
+    if seeds is not None and not 1 <= seeds <= most:
+        raise UsageError(f"--seeds {seeds}: the recipes have 1 to {most} seeds; choose among these")
+
+
 def _to_do(runs: Sequence[Wanted]) -> list[Wanted]:
     """The runs to do, and a word about them."""
     # recipes may share a run
@@ -92,9 +104,9 @@ def _to_do(runs: Sequence[Wanted]) -> list[Wanted]:
 
 
 def _print_list(recipes: Sequence[Named]) -> None:
-    from rich.console import Console
+    from cl_bench.results.terminal import output
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    console = output(160)
     for paper in dict.fromkeys(named.paper for named in recipes):
         console.print(f"{paper}  {TITLES.get(paper, '')}", style="bold")
         console.print(_listing([named for named in recipes if named.paper == paper]))

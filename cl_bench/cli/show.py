@@ -95,8 +95,9 @@ def _picture(x: Tensor) -> Image.Image:
 
 
 def _print_tasks(stream: Stream) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from cl_bench.results.terminal import output
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     for title in ("task", "name"):
@@ -108,7 +109,7 @@ def _print_tasks(stream: Stream) -> None:
         test = len(stream.test) if task.test is None else len(task.test)
         numbers = (len(task.train), len(task.validation), test)
         table.add_row(str(task.index + 1), task.name, *map(str, numbers), _counts(stream, task))
-    console = Console(highlight=False)
+    console = output(80)
     console.print(table)
     settings = stream.settings
     if len(stream.stays) > len(stream.tasks):

@@ -1,32 +1,55 @@
-"""The single command lines that a sweep's command line stands for."""
+"""The single runs of a sweep."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from cl_bench.config.compose import explain
+from cl_bench.config.compose import parsed
 from cl_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+
+MOST = 10_000  # runs of one sweep: to compose each takes some hundredths of a second
 
 
 def combinations(overrides: Sequence[str], sweep: bool) -> list[list[str]]:
     """The command lines of the single runs, in the order in which a sweep makes them."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    try:
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
-    except HydraException as error:
-        raise UsageError(explain(error, overrides)) from None
     choices = []
-    for override in parsed:
+    for override in parsed(overrides):
         if not override.is_sweep_override():
             choices.append([override.input_line])
         elif not sweep:
             raise UsageError(f"{override.input_line}: several values need a sweep; add -m")
-        elif not (override.is_discrete_sweep()):
-            raise UsageError(f"{override.input_line}: only lists and ranges can be counted")
+        elif not override.is_discrete_sweep():
+            raise UsageError(
+                f"{override.input_line}: only lists and ranges can be counted; write the values "
+                "themselves, or range(START,STOP,STEP)"
+            )
         else:
             key = override.get_key_element()
-            choices.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+            choices.append([f"{key}={value}" for value in _values(override)])
+    _check_count(math.prod(map(len, choices)))
     return [list(words) for words in itertools.product(*choices)]
+
+
+def _values(override: Override) -> list[str]:
+    """The values of a sweep as words; of a range not before they are counted."""
+    from hydra.core.override_parser.types import RangeSweep
+
+    found = override.value()
+    if isinstance(found, RangeSweep):
+        if not found.step:
+            raise UsageError(f"{override.input_line}: a range needs a step other than 0")
+        _check_count((found.stop - found.start) / found.step)
+    return list(override.sweep_string_iterator())
+
+
+def _check_count(count: float) -> None:
+    if not count <= MOST:
+        raise UsageError(
+            f"the sweep has {count:.0f} runs; at most {MOST} make one: split it into several"
+        )

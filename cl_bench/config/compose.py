@@ -20,6 +20,7 @@ from cl_bench.config.overrides import check_overrides
 from cl_bench.errors import UsageError
 
 if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
     from omegaconf import DictConfig
 
     from cl_bench.config.schema import RunConfig
@@ -35,13 +36,10 @@ def config_of(arguments: Sequence[str]) -> RunConfig:
 
 def compose(arguments: Sequence[str]) -> DictConfig:
     """The config that the overrides ``arguments`` compose; a :class:`UsageError` if they do not."""
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
     check_overrides(arguments)
     try:
         return _compose(arguments)
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
+    except Exception as error:  # Hydra asserts, too, what an odd value is not
         raise UsageError(explain(error, arguments)) from None
 
 
@@ -53,6 +51,22 @@ def _compose(arguments: Sequence[str]) -> DictConfig:
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf_dir().absolute()), version_base="1.3"):
         return compose("config", list(arguments))
+
+
+def parsed(overrides: Sequence[str]) -> list[Override]:
+    """The overrides as Hydra reads them; a :class:`UsageError` for one that it cannot read."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf_dir().absolute()), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        try:
+            return OverridesParser.create(loader).parse_overrides(list(overrides))
+        except HydraException as error:
+            raise UsageError(explain(error, overrides)) from None
 
 
 def by_hydra(arguments: Sequence[str], job: Callable[[DictConfig], Any]) -> None:
@@ -116,6 +130,32 @@ def hush_hydra() -> None:
     warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore")
 
 
+# what the first line of an error of Hydra or OmegaConf says -> our sentence, which names the fix
+SENTENCES = {
+    r"Ambiguous value for argument '(.*)'": "{0}: several values are a sweep: add -m; one value "
+    "that has a comma in it is quoted",
+    r"Sweep parameters '(.*)' requires": "{0}: several values are a sweep: add -m",
+    r"Could not append to config\. An item is already at '(.*)'": "+{0}: it is there already; "
+    "leave the plus out: {0}=VALUE",
+    r"Could not delete from config\. The value of '(.*)' is (.*) and not (.*)\.": "~{0}={2}: it is "
+    "{1}; an option is not deleted but set: {0}=VALUE",
+    r"Could not delete from config\. '(.*)' does not exist": "~{0}: there is no such option; leave "
+    "it out",
+    r"Missing mandatory value: (\S+)": "{key}: is missing; give it a value",
+    r"Environment variable '(.*)' not found": "{{oc.env:{0}}}: the environment has no {0}; export "
+    "it, or write its value instead",
+    r"Interpolation key '(.*)' not found": "${{{0}}}: there is no such key to take a value from; "
+    "name one of the config, with its section, as in ${{method.lr}}",
+    r"Error resolving interpolation '\$\{method\}": "method=, dataset=: take one choice each",
+    r"Config group override must be a string": "a group takes the name of one of its choices; "
+    "cl-bench ls shows them",
+    r"Multiple values for (\w+)\.": "+{0}=: one at a time; several are a sweep: -m +{0}=ONE,OTHER",
+    r"(?:ValueError|TypeError) raised while resolving interpolation: (.*)": "{0}",
+    r"Unsupported interpolation type (\w+)": "${{{0}:...}}: there is no such function; write the "
+    "value itself",
+}
+
+
 def explain(error: Exception, arguments: Sequence[str]) -> str:
     """One sentence for a composition error, with the choices or a similar key."""
     from hydra.errors import OverrideParseException
@@ -128,7 +168,12 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         hint = similar(name, options)
         return f"{group}={name}: no such choice{hint} (choose from {', '.join(options)})"
-    text = str(error).strip().splitlines()[0]
+    text = (str(error).strip() or f"no way to compose this ({type(error).__name__})").splitlines()[
+        0
+    ]
+    for pattern, sentence in SENTENCES.items():
+        if match := re.search(pattern, text):
+            return sentence.format(*match.groups(), key=getattr(error, "full_key", None) or "it")
     if match := re.search(r"Could not find 'paper/([^']+)'", text):
         from cl_bench.config.recipe import recipe_names
 
@@ -143,13 +188,23 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
         if key in groups():
             known = ", ".join(choices(key))
             return f"{key}: takes one of {known}; single options are set by {key}.KEY=VALUE"
-        parent, _, last = key.rpartition(".")
-        group = parent.partition(".")[0]
-        if any(word.startswith(f"{group}=") and "," in word for word in arguments):
+        group = key.partition(".")[0]
+        if "." in key and any(word.startswith(f"{group}=") and "," in word for word in arguments):
             return f"{key}: not every {group} of this sweep has this option; sweep over those alone"
-        known = _known_keys(parent, arguments)
-        return f"{key}: no such option{similar(last, known)} (options: {', '.join(known)})"
-    return text
+        return _no_such_option(key, arguments)
+    if match := re.search(r"Key '([^']+)' (?:is not in struct|not in)", text):
+        return _no_such_option(getattr(error, "full_key", None) or match[1], arguments)
+    return f"{text.rstrip('.')}; cl-bench -h says how a run is composed"
+
+
+def _no_such_option(key: str, arguments: Sequence[str]) -> str:
+    """With the options of the innermost section on the way to it."""
+    from cl_bench.config.schema import similar
+
+    parent, _, last = key.rpartition(".")
+    while not (known := _known_keys(parent, arguments)) and parent:
+        parent, _, last = parent.rpartition(".")
+    return f"{key}: no such option{similar(last, known)} (options: {', '.join(known)})"
 
 
 def _explain_syntax(error: Exception) -> str:
@@ -158,8 +213,13 @@ def _explain_syntax(error: Exception) -> str:
     key, equals, value = error.override.partition("=")
     if not (key and equals):
         return f"{error.override}: is neither GROUP=CHOICE nor KEY=VALUE"
-    if first.startswith("Error parsing override"):  # a function of the grammar has refused it
-        return f"{error.override}: {more[0]}"
+    refused = first.startswith("Error parsing override") and more  # by a function of the grammar
+    if refused and not re.search("extraneous|mismatched|no viable|token recog", more[0]):
+        if match := re.search(r"Unknown function '(\w+)'", more[0]):
+            known = "choice, range, interval, glob, sort, shuffle, int, float, str, bool"
+            return f"{error.override}: there is no function {match[1]}; there are {known}"
+        wants = "a function's arguments are its own, as in seed=range(5) or method=glob(*)"
+        return f"{error.override}: {more[0].rstrip('.')}; {wants}"
     escaped = value.replace('"', r"\"")
     quoted = shlex.quote(f'{key}="{escaped}"')
     return f"{error.override}: cannot be read; quote a value with special characters: {quoted}"

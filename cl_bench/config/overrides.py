@@ -71,12 +71,17 @@ def check_overrides(overrides: Sequence[str]) -> None:
         group, _, option = key.partition(".")
         if word.startswith("+") and key in GROUPS.values():
             raise UsageError(f"{word}: {key} has a choice already; write {plain}, without the plus")
-        if word.startswith("~") and (key in GROUPS.values() or "." not in key):
+        if word.startswith("~") and key in GROUPS.values():
             raise UsageError(f"{word}: a run needs its {key}; choose another with {key}=...")
         if group in GROUPS.values() and option in FIXED:
             raise UsageError(
                 f"{word}: is said by the file of the choice; choose with {group}=..., "
                 f"of which cl-bench ls shows all"
+            )
+        if key == "tuned":
+            raise UsageError(
+                f"{word}: tuned settings come with the method and the dataset; set single ones, as "
+                "in method.lr=0.1"
             )
         if "_target_" in word:
             raise UsageError(f"{word}: code is chosen by its group alone; leave _target_ out")

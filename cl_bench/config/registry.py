@@ -36,6 +36,8 @@ def find(group: str, name: str, base: type) -> type:
         for _, cls in inspect.getmembers(module, inspect.isclass)
         if issubclass(cls, base) and cls.__module__ == module.__name__
     ]
+    if name == "base" or not found:
+        raise _no_such(group, name)
     if len(found) != 1:
         raise UsageError(
             f"{group}={name}: cl_bench/{room}/{name}.py must define one {base.__name__} class, "
@@ -98,8 +100,24 @@ def _file(group: str, name: str) -> Path:
     room, name = ROOMS[group], RENAMED.get(name, name)
     path = PACKAGE / room / f"{name}.py"
     if not name.isidentifier() or not path.is_file():
-        raise UsageError(f"{group}={name}: there is no file cl_bench/{room}/{name}.py")
+        raise _no_such(group, name)
     return path
+
+
+def _no_such(group: str, name: str) -> UsageError:
+    """For what is no choice, with those that are: modules with a class of the group's kind."""
+    known = [
+        path.stem
+        for path in sorted((PACKAGE / ROOMS[group]).glob("*.py"))
+        if any(group.capitalize() in parents for parents in _parents(_parsed(path)))
+    ]
+    return UsageError(f"{group}={name}: is no choice; choose from {', '.join(known)}")
+
+
+def _parents(tree: ast.Module) -> list[list[str]]:
+    """Of every class of a module the last names of what it inherits from."""
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    return [[ast.unparse(base).rpartition(".")[2] for base in cls.bases] for cls in classes]
 
 
 def modules(group: str) -> list[ModuleType]:

@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from cl_bench.errors import UsageError
 
+LARGEST_FLOAT = 3.4e38  # of 32 bits
+
 
 class Settings(BaseModel):
     """Base of all typed sections: exact types, finite numbers, no unknown keys, read-only."""
@@ -24,6 +26,17 @@ class Settings(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=()
     )
+
+    @field_validator("*")
+    @classmethod
+    def _can_be_computed_with(cls, value: Any) -> Any:
+        """Numbers that parameters, which have 32 bits, and indices, which have 64, can meet."""
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, float) and abs(number) > LARGEST_FLOAT:
+                raise ValueError(f"should be at most {LARGEST_FLOAT:.1e}, as large as 32 bits hold")
+            if isinstance(number, int) and not -(2**63) <= number < 2**63:
+                raise ValueError("should be less than 2**63, as large as 64 bits hold")
+        return value
 
 
 class Section(Settings):
@@ -138,7 +151,7 @@ def default_identity(dataset: dict[str, Any]) -> dict[str, Any]:
     scenario = dataset.get("scenario")
     if blurred(dataset) and scenario != "task":
         return {"task_identity": "none"}
-    return {"task_identity": table.get(scenario, "none")}
+    return {"task_identity": table.get(str(scenario), "none")}
 
 
 def blurred(dataset: dict[str, Any]) -> bool:

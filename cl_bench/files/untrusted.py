@@ -33,15 +33,28 @@ def run_directories(places: Iterable[Path]) -> Iterator[Path]:
     for place in places:
         if not place.is_dir():
             raise RunError(f"{place} is not a directory; name one that holds runs")
-        for root, folders, files in os.walk(place):
-            folders.sort()
-            if not {"status.json", "metrics.json"} & set(files):
-                continue
-            folders.clear()
-            directory = Path(root)
+        for directory in _with_results(place):
             if (real := directory.resolve()) not in seen:
                 seen.add(real)
                 yield directory
+
+
+def _with_results(place: Path) -> Iterator[Path]:
+    """Directories that hold a run's files; not below one of them. However deep they lie: a stack
+    of our own has no limit, and what cannot be read is left out."""
+    waiting = [place]
+    while waiting:
+        directory = waiting.pop()
+        try:
+            with os.scandir(directory) as found:
+                entries = list(found)
+        except OSError:
+            continue
+        if {"status.json", "metrics.json"} & {e.name for e in entries if not e.is_dir()}:
+            yield directory
+            continue
+        below = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False))
+        waiting += [directory / name for name in reversed(below)]
 
 
 def read_status(directory: Path) -> tuple[str, str, datetime | None]:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from cl_bench.config.recipe import Named
 from cl_bench.reproduce.markdown import Runs, by_table, cells
 from cl_bench.reproduce.verdict import INSIDE, OUTSIDE, judge
+from cl_bench.results.terminal import output
 
 STYLES = {INSIDE: "green", OUTSIDE: "bold red"}
 
 
 def print_tables(recipes: Sequence[Named], runs: Runs) -> None:
     """Setting, published value, ours, difference and verdict, a table per setting."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    console = output(160)
     for heading, members in by_table(recipes).items():
         table = Table(
             box=None, padding=(0, 2, 0, 0), header_style="dim", title=heading, title_justify="left"

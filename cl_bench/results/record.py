@@ -18,7 +18,7 @@ import numpy as np
 
 from cl_bench import metrics
 from cl_bench.errors import RunError
-from cl_bench.files.atomic import remove_partial, write_atomic, write_json
+from cl_bench.files.atomic import PARTIAL, remove_partial, write_atomic, write_json
 from cl_bench.files.untrusted import (
     Damaged,
     clean,
@@ -34,6 +34,9 @@ from cl_bench.results.forgotten import read_forgotten
 log = logging.getLogger("cl_bench")
 
 
+# Kept while a run is under way, so that a disk that has become full has room for how it ended. The
+# name is that of a file written in part: what a killed process leaves is removed like those.
+RESERVE, RESERVED = f".room-for-the-last-word{PARTIAL}", 2**15
 LOCK_PATIENCE = 1.0  # seconds in which the process that holds a lock has said who it is
 
 
@@ -108,6 +111,9 @@ class RunRecord:
         """Say in the directory, which is made, what will be run and by whom."""
         with self._telling("make"):
             self.directory.mkdir(parents=True, exist_ok=True)
+        with self._telling("write to"):
+            # not zeros: some disks take no room for those
+            write_atomic(self.directory / RESERVE, os.urandom(RESERVED))
         self.mark("running")
         (self.directory / FORGOTTEN).unlink(missing_ok=True)  # what was forgotten is learned anew
         from omegaconf import OmegaConf
@@ -116,6 +122,8 @@ class RunRecord:
 
     def mark(self, state: str, message: str = "") -> None:
         """State: running, finished, failed, diverged or interrupted."""
+        if state != "running":
+            (self.directory / RESERVE).unlink(missing_ok=True)
         status = {
             "state": state,
             "message": message,

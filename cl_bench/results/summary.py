@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,10 +29,10 @@ LABEL = 10  # characters of a row's label
 def print_run(directory: Path, quiet: bool) -> None:
     """Tables of a finished run on stdout; off a terminal its path is the last line."""
     if not quiet:
-        from rich.console import Console
+        from cl_bench.results.terminal import output
 
         # off a terminal the width is our choice: a log should not wrap
-        console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+        console = output(120)
         names, matrix, values, gone, learned = read_shown(directory)
         console.print("Test accuracy in % on each task (columns) after learning each (rows)")
         console.print(heat_table(gone.numbers(len(names)), matrix, console.width, learned))

@@ -18,6 +18,7 @@ from cl_bench.methods.base import Context, Method
 from cl_bench.network.theta import Network, Passes
 from cl_bench.network.workers import Workers
 from cl_bench.rng import drawing_from, generator
+from cl_bench.run.room import no_more_than_there_is
 from cl_bench.streams.base import Stream
 from cl_bench.streams.scenario import Scenario
 from cl_bench.streams.task import Task
@@ -49,21 +50,16 @@ def prepare(cfg: RunConfig, recorded: bool = False) -> Run:
 
     A ``recorded`` run is built as it was made, also by a version that knew no pairing to refuse.
     """
-    # each section is checked before any data is fetched: a misspelt option must not cost a download
-    make_stream = _stream_choice(cfg)
-    make_memory = _choice(cfg.memory, "memory", "memory", Memory)
-    make_model = _choice(cfg.model, "model", "model", torch.nn.Module)
-    make_method = _choice(cfg.method, "method", "method", Method)
-    tracker = _choice(cfg.tracker, "tracker", "tracker", Tracker)()
-    if not recorded:
-        check_pairing(cfg)
+    make_stream, make_memory, make_model, make_method, make_tracker = choose(cfg, recorded)
+    tracker = make_tracker()
     device = pick_device(cfg)
     stream = _open(make_stream, cfg.seed, device)
     scenario = Scenario(stream, device)
     if "classes per task" in make_method.cls.needs and not scenario.disjoint:
         raise refusal(cfg, "classes per task")
     uses_memory = bool(make_method.cls.memory_needs)
-    memory = make_memory(len(stream.tasks), stream.input_shape, device) if uses_memory else None
+    with no_more_than_there_is(cfg, device.type == "cpu"):
+        memory = make_memory(len(stream.tasks), stream.input_shape, device) if uses_memory else None
     init, passes = generator(cfg.seed, "init"), Passes()
     # on a GPU the kernels are the threads
     workers = Workers(threads(cfg) if device.type == "cpu" else 1)
@@ -89,7 +85,26 @@ def prepare(cfg: RunConfig, recorded: bool = False) -> Run:
         validation=stream.validation_batches,
         epochs=stream.settings.epochs,
     )
-    return Run(cfg, device, stream, scenario, memory, make_method(context), tracker, workers)
+    with no_more_than_there_is(cfg, device.type == "cpu"):
+        method = make_method(context)
+    return Run(cfg, device, stream, scenario, memory, method, tracker, workers)
+
+
+def choose(cfg: RunConfig, recorded: bool = False) -> tuple[_Choice, ...]:
+    """The run's stream, memory, model, method and tracker, each with its settings.
+
+    All that can be checked without data: a misspelt option must not cost a download.
+    """
+    chosen = (
+        _stream_choice(cfg),
+        _choice(cfg.memory, "memory", "memory", Memory),
+        _choice(cfg.model, "model", "model", torch.nn.Module),
+        _choice(cfg.method, "method", "method", Method),
+        _choice(cfg.tracker, "tracker", "tracker", Tracker),
+    )
+    if not recorded:
+        check_pairing(cfg)
+    return chosen
 
 
 def build_stream(cfg: RunConfig, device: torch.device) -> Stream:

@@ -24,6 +24,7 @@ from cl_bench.run.build import Run, prepare
 from cl_bench.run.checkpoint import Checkpoint, stamp
 from cl_bench.run.learn import learn
 from cl_bench.run.progress import Progress
+from cl_bench.run.room import is_lack_of_memory, lack_of_memory
 from cl_bench.run.signals import interrupts_kept
 from cl_bench.run.state import RunState
 
@@ -46,7 +47,10 @@ def execute(cfg: RunConfig, directory: Path, show_bar: bool, sweep: str | None =
         if record.finished and not cfg.force:  # by another process, since this one began
             log.warning("%s", record.finished_already())
             return
-        with _log_file(directory / "run.log", "w" if cfg.force else "a"), _failures_told(record):
+        with (
+            _log_file(directory / "run.log", "w" if cfg.force else "a"),
+            _failures_told(record, cfg),
+        ):
             record.start(cfg.model_dump(mode="json"))
             log.info("%s on %s", directory.name, run.device)
             _learn_and_record(run, record, began, show_bar)
@@ -64,16 +68,16 @@ def _prepared(cfg: RunConfig, record: RunRecord) -> Run:
                     record.start(cfg.model_dump(mode="json"))
                     record.mark("failed", str(error))
         raise
-    except Exception:  # a defect, or sizes for which there is no memory: as while it learns
+    except Exception:  # a defect: as while it learns
         log_path = record.directory / "run.log"
-        with record.writing(), _log_file(log_path, "a"), _failures_told(record):
+        with record.writing(), _log_file(log_path, "a"), _failures_told(record, cfg):
             if not record.finished:
                 record.start(cfg.model_dump(mode="json"))
             raise
 
 
 @contextmanager
-def _failures_told(record: RunRecord) -> Iterator[None]:
+def _failures_told(record: RunRecord, cfg: RunConfig) -> Iterator[None]:
     """However the block ends, the directory tells it; what nobody foresaw also in the log."""
     message = ""
     try:
@@ -83,7 +87,12 @@ def _failures_told(record: RunRecord) -> Iterator[None]:
         except (RunError, UsageError, OSError) as error:
             message = str(error)
             raise
-        except Exception as error:  # a defect: the traceback belongs in the log, not on a terminal
+        except Exception as error:
+            if is_lack_of_memory(error):
+                lack = lack_of_memory(cfg)
+                message = str(lack)
+                raise lack from error
+            # a defect: the traceback belongs in the log, not on a terminal
             message = f"unexpected {type(error).__name__}: {error}".splitlines()[0]
             told = f"{message}; the traceback is in {record.directory / 'run.log'}"
             log.debug("the run failed", exc_info=True)

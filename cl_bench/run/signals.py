@@ -44,7 +44,11 @@ def interrupt(number: int, frame: FrameType | None) -> None:
 def terminated_like_interrupted() -> Iterator[None]:
     """Within the block SIGTERM interrupts, unless whoever started the code handles it already."""
     # a signal that is ignored (nohup) or handled by a launcher keeps its meaning
-    defaults = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    defaults = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,  # the terminal has been closed
+    }
     ours = {
         number: default
         for number, default in defaults.items()
@@ -120,7 +124,7 @@ def _handlers() -> dict[int, Callable]:
     """The signals that concern a run, with their handlers: ours and a launcher's."""
     if not _in_main_thread():
         return {}
-    found = {n: signal.getsignal(n) for n in (signal.SIGINT, *LAUNCHERS_OWN)}
+    found = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGHUP, *LAUNCHERS_OWN)}
     return {
         number: handler
         for number, handler in found.items()

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cl_bench.errors import RunError, UsageError
+from cl_bench.files.untrusted import clean
 from cl_bench.run.job import Outcome
 from cl_bench.run.progress import Display, Row, duration
 from cl_bench.run.signals import silence_stdout
@@ -77,7 +78,7 @@ class Shown:
         place = len(self._told) + 1
         if outcome.quiet:
             if outcome.failed:
-                print(f"cl-bench: {outcome.message}", file=sys.stderr)
+                print(f"cl-bench: {clean(outcome.message, 2000)}", file=sys.stderr)
             elif outcome.state == "finished":
                 _say(outcome.directory)
         else:
@@ -100,7 +101,7 @@ class Shown:
         total = str(len(self.jobs) or "?")
         start = f"[{place:>{len(total)}}/{total}] "
         if outcome.failed:
-            told = f"{start}{name}: {outcome.state}: {outcome.message}"
+            told = f"{start}{name}: {outcome.state}: {clean(outcome.message, 2000)}"
             if on_terminal:
                 told = textwrap.fill(told, _width(), subsequent_indent=" " * len(start))
             print(told, file=sys.stderr, flush=True)
@@ -161,9 +162,9 @@ class Shown:
 
 def _say(*parts: Any) -> None:
     """On stdout, whole lines and tables; the rest of a sweep is run though nobody reads it."""
-    from rich.console import Console
+    from cl_bench.results.terminal import output
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    console = output(120)
     try:
         for part in parts:
             if isinstance(part, str):

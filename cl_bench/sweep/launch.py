@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cl_bench.config.combinations import combinations
 from cl_bench.config.compose import by_hydra, explain
 from cl_bench.config.overrides import CommandLine
 from cl_bench.errors import RunError, UsageError
@@ -35,7 +36,9 @@ def outcomes_of(overrides: list[str]) -> list[tuple[str, Outcome]]:
         raise RunError(sweep.told_of(stopped, len(found))) from stopped
     if found and all(outcome.code == 2 for _, outcome in found):
         raise UsageError(found[0][1].message)
-    if not any(outcome.failed for _, outcome in found):
+    if any(outcome.failed for _, outcome in found):
+        sweep.set_aside()
+    else:
         sweep.clear_away()
     if not found:
         raise UsageError(NO_RUNS)
@@ -45,6 +48,7 @@ def outcomes_of(overrides: list[str]) -> list[tuple[str, Outcome]]:
 def _carried_out(overrides: list[str], silent: bool) -> tuple[Sweep, Exception | None]:
     """The sweep that has ended, and the error that has stopped it, if one has."""
     check_launcher(overrides)
+    combinations(overrides, sweep=True)  # or there are too many
     Sweep.current = Sweep.shown = None
     Sweep.silent = silent
     try:
@@ -75,10 +79,12 @@ def _why_stopped(error: Exception, overrides: list[str]) -> Exception:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    if Sweep.current is None:  # before any job was made
+        raise UsageError(explain(error, overrides)) from None
     # Hydra has ValueErrors too, for some overrides; once jobs have run it could be a defect
     if isinstance(error, HydraException | OmegaConfBaseException | ValueError):
         mistake = UsageError(explain(error, overrides))
-        if Sweep.current is None or not Sweep.current.outcomes:
+        if not Sweep.current.outcomes:
             raise mistake from None
         error = mistake if not isinstance(error, ValueError) else error
     # what a launcher raises when it loses its workers is its own; the sweep's end is told
@@ -87,9 +93,6 @@ def _why_stopped(error: Exception, overrides: list[str]) -> Exception:
 
 def show_by_hydra(line: CommandLine) -> None:
     """What Hydra's own flags show: a config, a completion, its help."""
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
     asked = [word for word in line.overrides if word.startswith("query=")]
     if line.completion and asked and "COMP_LINE" not in os.environ:
         raise UsageError(
@@ -98,7 +101,9 @@ def show_by_hydra(line: CommandLine) -> None:
         )
     try:
         by_hydra([*line.overrides, *line.showing], _no_run)
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
+    except UsageError:
+        raise
+    except Exception as error:
         raise UsageError(explain(error, line.overrides)) from None
 
 

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from cl_bench.config.compose import hush_hydra
 from cl_bench.errors import RunError, UsageError
+from cl_bench.files.untrusted import clean
 from cl_bench.run.job import Outcome, this_process
 from cl_bench.run.signals import silence_stdout
 from cl_bench.sweep.display import Shown
@@ -57,6 +58,7 @@ def check_launcher(arguments: list[str]) -> None:
                 )
 
 
+CONCLUDED = "concluded"  # in the folder of a sweep that had failures and is over
 NO_RUNS = "the sweep has no runs: one of its lists or ranges is empty"
 
 
@@ -134,13 +136,13 @@ class Sweep(Callback):
             print(f"cl-bench: {len(failures)} of {len(ordered)} runs failed:", file=sys.stderr)
         for overrides, outcome in failures:
             where = Path(outcome.directory).name or overrides
-            print(f"  {where}: {outcome.state}: {outcome.message}", file=sys.stderr)
+            print(f"  {where}: {outcome.state}: {clean(outcome.message, 2000)}", file=sys.stderr)
         if stopped is not None:
-            words = f"{self.told_of(stopped, len(ordered))}; the same command goes on"
-            print(f"cl-bench: {words}", file=sys.stderr)
+            print(f"cl-bench: {self.told_of(stopped, len(ordered))}", file=sys.stderr)
         if failures or stopped is not None:
             # when no run could begin it is the command that is wrong
             wrong = stopped is None and all(outcome.code == 2 for _, outcome in ordered)
+            self.set_aside()
             return 2 if wrong else 1
         self.clear_away()
         if not ordered:
@@ -149,15 +151,28 @@ class Sweep(Callback):
 
     @staticmethod
     def told_of(stopped: BaseException, runs: int) -> str:
-        """What has stopped the launcher, in a sentence."""
+        """What has stopped the sweep, in a sentence. A mistake in the command stays one; what a
+        launcher met, a lost worker say, may not come again."""
         reason = " ".join(str(stopped).split())[:500]
-        return f"the launcher stopped after {runs} runs ({type(stopped).__name__}: {reason})"
+        if isinstance(stopped, UsageError):
+            return f"the sweep stopped after {runs} runs: {reason}"
+        kind = type(stopped).__name__
+        return (
+            f"the launcher stopped after {runs} runs ({kind}: {reason}); the same command goes on"
+        )
+
+    def set_aside(self) -> None:
+        """What is left of a sweep with failures stays until a later one succeeds."""
+        with suppress(OSError):
+            (self.folder / CONCLUDED).touch()
 
     def clear_away(self) -> None:
         """What is left of a good sweep is its runs."""
         if self.asked is not None:
             self.asked.unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+        for old in self.folder.parent.glob(f"*/{CONCLUDED}"):
+            shutil.rmtree(old.parent, ignore_errors=True)  # an earlier one that had failures
         with suppress(OSError):  # another sweep may be under way
             self.folder.parent.rmdir()
 
@@ -196,5 +211,5 @@ def show(outcome: Outcome) -> Outcome:
         except RunError as error:
             outcome = replace(outcome, state="failed", message=str(error), code=1)
     if outcome.failed:
-        print(f"cl-bench: {outcome.message}", file=sys.stderr)
+        print(f"cl-bench: {clean(outcome.message, 2000)}", file=sys.stderr)
     return outcome

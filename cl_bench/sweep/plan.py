@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from cl_bench.config.combinations import combinations
 from cl_bench.config.compose import config_of
 from cl_bench.config.overrides import CommandLine
-from cl_bench.config.pairing import check_pairing
 from cl_bench.config.schema import RunConfig
 from cl_bench.errors import UsageError
 from cl_bench.files.untrusted import (
@@ -33,9 +31,9 @@ class Planned:
 def plan(line: CommandLine) -> list[Planned]:
     """All runs of a command line, each once.
 
-    A choice or an option that there is not is told; whether a method's, a dataset's or a model's
-    values are in range is known to their classes alone, which take PyTorch to be asked.
+    Everything that needs no data is checked, as a run would check it.
     """
+    from cl_bench.run.build import choose
     from cl_bench.sweep.outcomes import NO_RUNS, check_launcher
 
     overrides = line.overrides
@@ -50,7 +48,7 @@ def plan(line: CommandLine) -> list[Planned]:
     for words in jobs:
         try:
             cfg = config_of(words)
-            check_pairing(cfg)
+            choose(cfg)
         except UsageError as error:
             raise UsageError(f"{' '.join(words)}: {error}" if len(jobs) > 1 else error) from None
         configs[Path(cfg.outputs).expanduser() / cfg.directory_name()] = cfg
@@ -70,12 +68,13 @@ def _state(directory: Path) -> str:
 
 def print_plan(line: CommandLine) -> None:
     """The plan as a table, and its sum."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from cl_bench.results.terminal import output
+
     runs = plan(line)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    console = output(200)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("state", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)

@@ -18,6 +18,9 @@ import pytest
 import yaml
 from conftest import DIGITS, environment
 
+from cl_bench import __version__
+from cl_bench.run import job
+
 SHORT = (DIGITS, "dataset.tasks=3", "dataset.samples_per_task=200", "memory.size=60", "plots=false")
 ESCAPE = re.compile("\x1b")
 
@@ -121,7 +124,7 @@ def test_a_sweep_runs_every_combination(cli, tmp_path):
         (["seed=1", "=3"], "=3: is neither GROUP=CHOICE nor KEY=VALUE"),
         (["gem"], "gem: is neither GROUP=CHOICE nor KEY=VALUE"),
         ([""], "'': is neither"),
-        (["device=3"], "must be a string"),
+        (["device=3"], "takes the name of one of its choices"),
         (["device={a:1}"], "device: takes one of auto, cpu, cuda; single options are set by"),
         (["device=ünï"], """quote a value with special characters: 'device="ünï"'"""),
         (["method.lr=½"], """'method.lr="½"'"""),
@@ -346,3 +349,71 @@ def test_light_commands_import_nothing_heavy(tmp_path, arguments):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+def test_the_version_is_ours(inline):
+    assert inline("--version")[:2] == (0, f"cl-bench {__version__}\n")
+
+
+def test_a_bare_command_says_what_it_starts(inline, monkeypatch):
+    monkeypatch.setattr(job, "run_job", lambda *arguments: job.Outcome("duplicate"))
+    code, _, error = inline()
+    assert code == 0
+    assert "the default run: method=gem dataset=mnist_permutations" in error
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--experimental-rerun", "x.pickle"], "it unpickles a file"),
+        (["--config-path", "x"], "--config-dir DIR adds your own"),
+        (["hydra.callbacks.x._target_=os.system"], "code is chosen by its group alone"),
+        (["hydra.mode=MULTIRUN"], "of Hydra's own settings only hydra/launcher"),
+        (["hydra.searchpath=[pkg://os]"], "of Hydra's own settings only hydra/launcher"),
+        (["+method=gem"], "write method=gem, without the plus"),
+        (["~method"], "a run needs its method"),
+        (["dataset.source=mnist"], "choose with dataset=..."),
+        (["tuned=x"], "tuned settings come with the method and the dataset"),
+        (["method=gem,er"], "add -m"),
+        (["method.lr=(1)"], "quote a value with special characters"),
+        (["+seed=1"], "leave the plus out: seed=VALUE"),
+        (["method.lr=???"], "method.lr: is missing; give it a value"),
+        (["outputs=${oc.env:NOT_THERE}"], "export it, or write its value"),
+        (["method=null"], "cl-bench ls shows them"),
+        (["a.b.c=1"], "a.b.c: no such option (options: "),
+        (["dataset.stream=base"], "stream=base: is no choice; choose from class_split, "),
+        (["method.lr=1e39"], "should be at most 3.4e+38"),
+        (["memory.size=" + "9" * 26], "should be less than 2**63"),
+        (["-sc", "query=bash"], "is what the shell asks when TAB is pressed"),
+    ],
+)
+def test_what_a_run_must_not_take_is_told_with_the_fix(inline, tmp_path, words, sentence):
+    code, _, error = inline(*words, DIGITS)
+    assert code == 2, error
+    assert sentence in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_configurations_of_ones_own(inline, tmp_path):
+    (tmp_path / "own" / "dataset").mkdir(parents=True)
+    (tmp_path / "own" / "dataset" / "few.yaml").write_text(
+        "defaults: [digits_permutations, _self_]\nname: few\ntasks: 2\n"
+    )
+    code, out, error = inline("--config-dir", str(tmp_path / "own"), "dataset=few", "--cfg", "job")
+    assert code == 0, error
+    assert yaml.safe_load(out)["dataset"]["tasks"] == 2
+
+
+@pytest.mark.parametrize("words", [["ls"], ["-h"], ["method=single", *SHORT]])
+def test_a_reader_that_leaves_ends_it_silently(tmp_path, words):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "cl_bench", *words],
+        cwd=tmp_path, env=environment(), stdout=write, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    os.close(write)
+    assert done.returncode == 0
+    assert "Pipe" not in done.stderr
+    assert "Traceback" not in done.stderr

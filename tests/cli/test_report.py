@@ -358,3 +358,10 @@ def test_what_can_be_filtered_is_offered(inline, runs):
     _, out, _ = inline("report", "--format", "html")
     assert re.findall(r"<option>([^<]*)", out) == ["gem", "single"]
     assert 'data-filter="dataset"' not in out  # there is one
+
+
+def test_an_ending_that_no_format_has(inline, tmp_path):
+    code, _, error = inline("report", "--out", "x.pdf")
+    assert code == 2
+    assert "--out x.pdf: no format has this ending; choose .txt, .md" in error
+    assert not (tmp_path / "x.pdf").exists()

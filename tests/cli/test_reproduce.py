@@ -134,7 +134,7 @@ def test_mistakes_get_one_line(inline):
     for words, message in (
         (("reproduce", "gem201"), "did you mean 'gem2017'"),
         (("reproduce", "gem2017", "method.lr=1"), "protocol is kept"),
-        (("reproduce", "gem2017", "--seeds", "0"), "at least 1"),
+        (("reproduce", "gem2017", "--seeds", "0"), "have 1 to"),
         (
             ("+paper=gem2017/mnist_permutation_gem",),
             "did you mean 'gem2017/mnist_permutations_gem'",
@@ -231,3 +231,18 @@ def test_a_single_run_shows_what_the_paper_reports(finished, tmp_path, inline):
     code, out, _ = inline(f"+paper={RECIPE}", "device=cpu")
     assert code == 0
     assert "published: ACC 0.6020 (here 0." in out
+
+
+def test_a_bare_command_lists_and_asks(inline, tmp_path):
+    code, out, error = inline("reproduce")
+    assert code == 2
+    assert "gem2017/mnist_permutations_gem" in out
+    assert "name a paper or a recipe to run" in error
+    assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.parametrize("seeds", ["0", "-1", "99999999"])
+def test_seeds_that_no_recipe_has(inline, seeds):
+    code, _, error = inline("reproduce", "gem2017", "--seeds", seeds)
+    assert code == 2
+    assert f"--seeds {seeds}: the recipes have 1 to 5 seeds" in error

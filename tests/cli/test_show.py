@@ -70,7 +70,7 @@ def test_mistakes_are_one_line(tmp_path, capsys):
         (["dataset=digits_splt"], "did you mean 'digits_split'?"),
         (["dataset=digits_split", "dataset.taks=3"], "did you mean 'tasks'?"),
         (["dataset=digits_split", "dataset.tasks=3"], "does not divide"),
-        (["device=3"], "must be a string"),
+        (["device=3"], "takes the name of one of its choices"),
         (["dataset=ü"], "quote a value"),
         (["dataset.path=${nothing}"], "nothing"),
         (["=3"], "takes GROUP=CHOICE and KEY=VALUE only"),

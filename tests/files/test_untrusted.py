@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import warnings
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from conftest import DIGITS
 
 from cl_bench.files.atomic import write_atomic
+from cl_bench.files.untrusted import run_directories
 
 TINY = (DIGITS, "dataset.tasks=2", "dataset.samples_per_task=60", "plots=false", "device.threads=1",
         "method=single")  # fmt: skip
@@ -105,3 +107,15 @@ def test_names_lead_nowhere(inline, tmp_path, override):
     assert code == 2
     assert err.startswith("cl-bench: ")
     assert not list(tmp_path.iterdir())
+
+
+def test_runs_are_looked_for_however_deep(tmp_path):
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    assert list(run_directories([tmp_path])) == []
+    subprocess.run(["rm", "-rf", tmp_path / "d"], check=True)  # Python's own way has a limit

@@ -1,3 +1,4 @@
+import errno
 import json
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 
 from cl_bench.files import atomic
 from cl_bench.files.untrusted import Damaged
-from cl_bench.results.record import RunRecord, read_results
+from cl_bench.results.record import RESERVE, RunRecord, read_results
 
 
 def test_accuracies_keep_full_precision(tmp_path):
@@ -65,3 +66,29 @@ def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
 def test_json_holds_no_nan(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         atomic.write_json(tmp_path / "x.json", {"acc": float("nan")})
+
+
+def test_a_full_disk_has_room_for_the_last_word(tmp_path, monkeypatch):
+    record = RunRecord(tmp_path / "run")
+    record.start({})
+    room = tmp_path / "run" / RESERVE
+    assert room.stat().st_size >= 2**15
+    make = atomic.tempfile.mkstemp
+
+    def full(*arguments):  # as long as the room is taken
+        if room.exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return make(*arguments)
+
+    monkeypatch.setattr(atomic.tempfile, "mkstemp", full)
+    with pytest.raises(OSError, match="No space"):
+        record.write_numbers(["a"], np.zeros((2, 1)), {}, {})
+    record.mark("failed", "no space")
+    assert record.status["state"] == "failed"
+
+
+def test_nothing_is_left_of_the_room(tmp_path):
+    record = RunRecord(tmp_path / "run")
+    record.start({})
+    with record.writing():  # after a kill
+        assert not (tmp_path / "run" / RESERVE).exists()

@@ -3,8 +3,9 @@ import re
 import pytest
 from conftest import DIGITS
 
+from cl_bench.config.combinations import combinations
 from cl_bench.config.overrides import read_line
-from cl_bench.sweep.plan import combinations, plan
+from cl_bench.sweep.plan import plan
 
 SHORT = (DIGITS, "dataset.tasks=2", "dataset.samples_per_task=60", "plots=false", "memory.size=20")
 
@@ -47,6 +48,12 @@ def test_longer_runs_take_longer(inline, tmp_path, monkeypatch):
     assert long[0].seconds == pytest.approx(3 * short[0].seconds)
 
 
+def test_a_pattern_is_a_sweep_over_what_it_matches(inline):
+    code, out, error = inline("-m", "method=glob(si*)", *SHORT, "--dry-run")
+    assert code == 0, error
+    assert "2 runs, 0 finished, 2 to do" in out  # si and single
+
+
 def test_nothing_is_run(inline, tmp_path):
     assert inline("method=single", *SHORT, "-q", "--dry-run")[0] == 0
     assert not (tmp_path / "outputs").exists()
@@ -69,8 +76,15 @@ def test_a_sweep_with_a_launcher_is_planned_without_a_warning(cli):
         (["-m", "seed=1,,2"], "seed"),
         (["-m", "seed=range(0)"], "the sweep has no runs"),
         (["-m", "method=single,gem", "memory.sie=3"], "did you mean 'size'?"),
-        (["device=3"], "must be a string"),
+        (["device=3"], "takes the name of one of its choices"),
         (["=3"], "=3: is neither"),
+        (["-m", "method=gem", "method.lr=-1,1"], "method.lr=-1: should be greater than 0"),
+        (["dataset.tasks=nan"], "dataset.tasks=nan: should be a valid integer"),
+        (["method=icarl", "memory=ring"], "choose memory=exemplars"),
+        (["method.lr=1e39"], "should be at most 3.4e+38"),
+        (["-m", "seed=range(1000000)"], "the sweep has 1000000 runs; at most 10000 make one"),
+        (["-m", "seed=range(1000)", "dataset.seed=range(1000)"], "the sweep has 1000000 runs"),
+        (["-m", "seed=range(1,2,0)"], "a range needs a step other than 0"),
     ],
 )
 def test_a_mistake_is_one_line(inline, words, sentence):
