@@ -54,7 +54,6 @@ def cli(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
             env=environment(env),
             capture_output=True,
             text=True,
-            timeout=300,
             stdin=subprocess.DEVNULL,
         )
 

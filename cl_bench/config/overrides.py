@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -24,9 +24,7 @@ REFUSED = {
     "--config-name": "the groups are those of cl-bench; --config-dir DIR adds your own to them",
 }
 # Hydra's own settings that stay; of the others some execute what they name
-HYDRA_KEYS = (
-    "hydra/launcher", "hydra.launcher", "hydra.sweeper.max_batch_size", "hydra.sweep.dir",
-)  # fmt: skip
+HYDRA_KEYS = ("hydra/launcher", "hydra.launcher", "hydra.sweeper.max_batch_size")
 # what a group's file says of itself: changed, a run would go by a wrong name
 FIXED = ("name", "implementation", "source")
 
@@ -102,8 +100,45 @@ def _search(folder: str) -> str:
     path = Path(folder).absolute()
     if not path.is_dir():
         raise UsageError(f"--config-dir {folder}: is no directory; name one that holds groups")
+    for file in path.rglob("*.yaml"):
+        # what is set there counts as much as on the command line, and could execute as much
+        if _may_set_hydra(file, path):
+            raise UsageError(
+                f"--config-dir {folder}: {file.name} sets something of Hydra's own; leave hydra "
+                "and _target_ out of its keys"
+            )
     escaped = str(path).replace("\\", "\\\\").replace("'", "\\'")
     return f"hydra.searchpath=['file://{escaped}']"
+
+
+def _may_set_hydra(file: Path, folder: Path) -> bool:
+    """Whether a configuration reaches Hydra's settings, or says itself what to call.
+
+    By its place, its header, a key, or what it takes its defaults from.
+    """
+    import yaml
+
+    if "hydra" in str(file.relative_to(folder)):
+        return True
+    try:
+        text = file.read_text(encoding="utf-8")
+        words = list(_words_that_matter(yaml.safe_load(text), False))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise UsageError(f"{file}: is not YAML ({type(error).__name__}); correct it") from None
+    headers = re.findall("@package.*", text)
+    return any(re.search("hydra|_target_", word) for word in [*headers, *words])
+
+
+def _words_that_matter(values: object, all_of_it: bool) -> Iterator[str]:
+    if isinstance(values, dict):
+        for key, value in values.items():
+            yield str(key)
+            yield from _words_that_matter(value, all_of_it or key == "defaults")
+    elif isinstance(values, list):
+        for value in values:
+            yield from _words_that_matter(value, all_of_it)
+    elif all_of_it:
+        yield str(values)
 
 
 def _without_config_dir(flags: list[str]) -> list[str]:

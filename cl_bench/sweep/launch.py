@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from cl_bench.errors import RunError, UsageError
 from cl_bench.run.job import Home, Outcome, run_job
 from cl_bench.run.signals import interrupts_kept
 from cl_bench.sweep.outcomes import NO_RUNS, Sweep, check_launcher
+from cl_bench.sweep.workers import at_work, interrupts_passed_on
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -52,7 +55,8 @@ def _carried_out(overrides: list[str], silent: bool) -> tuple[Sweep, Exception |
     Sweep.current = Sweep.shown = None
     Sweep.silent = silent
     try:
-        with interrupts_kept():  # before what follows takes it for a failure
+        # an interrupt, before what follows takes it for a failure
+        with interrupts_kept(), _for_workers(overrides):
             by_hydra([*overrides, "--multirun"], partial(_sweep_job, Home.here()))
     except Exception as error:
         stopped = _why_stopped(error, overrides)
@@ -64,6 +68,16 @@ def _carried_out(overrides: list[str], silent: bool) -> tuple[Sweep, Exception |
     return Sweep.current, None
 
 
+@contextmanager
+def _for_workers(overrides: list[str]) -> Iterator[None]:
+    """What a launcher with workers of this process needs; the others look after themselves."""
+    if "hydra/launcher=joblib" not in overrides:
+        yield
+        return
+    with interrupts_passed_on(lambda: Sweep.current.folder if Sweep.current else None):
+        yield
+
+
 def _sweep_job(home: Home, composed: DictConfig) -> Outcome:
     """One job, wherever the launcher has brought it."""
     from hydra.core.hydra_config import HydraConfig
@@ -71,7 +85,9 @@ def _sweep_job(home: Home, composed: DictConfig) -> Outcome:
     settings = HydraConfig.get()
     if cores := settings.launcher.get("cpus_per_task"):
         os.environ["OMP_NUM_THREADS"] = str(cores)  # what a run takes for its share
-    return run_job(composed, home, Path(settings.sweep.dir).name)
+    folder = Path(home.directory, settings.sweep.dir)
+    with at_work(home.process, folder):
+        return run_job(composed, home, folder.name)
 
 
 def _why_stopped(error: Exception, overrides: list[str]) -> Exception:

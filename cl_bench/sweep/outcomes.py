@@ -21,6 +21,7 @@ from cl_bench.files.untrusted import clean
 from cl_bench.run.job import Outcome, this_process
 from cl_bench.run.signals import silence_stdout
 from cl_bench.sweep.display import Shown
+from cl_bench.sweep.workers import CONCLUDED
 
 # launcher -> (the module that makes it known to Hydra, the extra that brings it)
 LAUNCHERS = {
@@ -58,7 +59,6 @@ def check_launcher(arguments: list[str]) -> None:
                 )
 
 
-CONCLUDED = "concluded"  # in the folder of a sweep that had failures and is over
 NO_RUNS = "the sweep has no runs: one of its lists or ranges is empty"
 
 

@@ -30,7 +30,7 @@ def fifo(tmp_path):
     return tmp_path / "pipe.npz"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)  # what is not refused hangs
 def test_a_pipe_or_a_device_is_no_data(inline, fifo):
     for path in (fifo, "/dev/zero"):
         code, _, error = inline(*OWN, f"dataset.path={path}")
@@ -42,7 +42,7 @@ def test_a_pipe_or_a_device_is_no_data(inline, fifo):
     assert "no such folder" in error
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)  # what is not refused hangs
 def test_a_pipe_is_nothing_to_predict(inline, fifo):
     run = inline(*small("single"))[1].splitlines()[-1]
     for path in (fifo, "/dev/zero"):
@@ -51,7 +51,7 @@ def test_a_pipe_is_nothing_to_predict(inline, fifo):
         assert "it is not a regular file" in error
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)  # what is not refused hangs
 def test_a_pipe_in_the_cache_is_not_read(tmp_path, monkeypatch):
     monkeypatch.setenv("CL_BENCH_DATA", str(tmp_path))
     (tmp_path / "set").mkdir()

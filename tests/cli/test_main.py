@@ -10,7 +10,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas
@@ -235,7 +234,7 @@ def test_interrupt_is_130_and_recorded(tmp_path):
     while "learned" not in child.stderr.readline():
         assert child.poll() is None
     child.send_signal(signal.SIGINT)
-    _, rest = child.communicate(timeout=60)
+    _, rest = child.communicate()
     assert child.returncode == 130
     assert "interrupted" in rest
     assert "Traceback" not in rest
@@ -254,8 +253,7 @@ def on_terminal(arguments: list[str], cwd: Path, extra: dict[str, str]) -> str:
     )  # fmt: skip
     os.close(child_end)
     seen = b""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
+    while True:
         try:
             part = os.read(main, 65536)
         except OSError:  # Linux's way to say that the other end is closed
@@ -264,7 +262,7 @@ def on_terminal(arguments: list[str], cwd: Path, extra: dict[str, str]) -> str:
             break
         seen += part
     os.close(main)
-    assert child.wait(60) == 0
+    assert child.wait() == 0
     return seen.decode()
 
 
@@ -398,11 +396,29 @@ def test_what_a_run_must_not_take_is_told_with_the_fix(inline, tmp_path, words, 
 def test_configurations_of_ones_own(inline, tmp_path):
     (tmp_path / "own" / "dataset").mkdir(parents=True)
     (tmp_path / "own" / "dataset" / "few.yaml").write_text(
-        "defaults: [digits_permutations, _self_]\nname: few\ntasks: 2\n"
+        "# as hydra has it\ndefaults: [digits_permutations, _self_]\nname: few\ntasks: 2\n"
     )
     code, out, error = inline("--config-dir", str(tmp_path / "own"), "dataset=few", "--cfg", "job")
     assert code == 0, error
     assert yaml.safe_load(out)["dataset"]["tasks"] == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# @package _global_\nhydra: {callbacks: {x: {_target_: os.mkdir, path: gone}}}\n",
+        "# @package hydra.callbacks\nx: {y: 1}\n",
+        'read: {"_\\x74arget_": os.mkdir, path: gone}\n',
+        "defaults: [/other@hydra.callbacks]\n",
+    ],
+)
+def test_configurations_of_ones_own_are_no_code(inline, tmp_path, text):
+    (tmp_path / "own" / "dataset").mkdir(parents=True)
+    (tmp_path / "own" / "dataset" / "worse.yaml").write_text(text)
+    code, _, error = inline("-m", "--config-dir", "own", "dataset=worse")
+    assert code == 2
+    assert "worse.yaml sets something of Hydra's own; leave hydra and _target_ out" in error
+    assert not (tmp_path / "gone").exists()
 
 
 @pytest.mark.parametrize("words", [["ls"], ["-h"], ["method=single", *SHORT]])

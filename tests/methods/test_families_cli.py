@@ -27,7 +27,6 @@ def test_three_tasks_of_digits_with_every_method(tmp_path):
         "plots=false",
         "quiet=true",
         f"outputs={tmp_path / 'runs'}",
-        f"hydra.sweep.dir={tmp_path / 'sweep'}",
     )
     assert done.returncode == 0, done.stderr
     found = {path.name.split("-")[0]: path for path in (tmp_path / "runs").iterdir()}
