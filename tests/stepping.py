@@ -128,11 +128,11 @@ class Reference:
 
 
 class Reservoir:
-    """Algorithm R: sample N takes the place drawn from {0, ..., N-1}, or from {0, ..., N}."""
+    """Algorithm R: sample N takes a place drawn from N; authors draw from N + 1, or from N - 1."""
 
     def __init__(self, settings, random):
         self.size, self.random = settings["size"], random
-        self.more = {"textbook": 0, "authors": 1}[settings["acceptance"]]
+        self.more = {"textbook": 0, "authors": 1, "er_authors": -1}[settings["acceptance"]]
         self.held, self.seen = [], 0
 
     def add(self, sample):

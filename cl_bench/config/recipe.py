@@ -71,7 +71,7 @@ class Recipe(Settings):
         if metric not in self.published:
             return None
         if metric not in self.spread:
-            return GUESS_CAPACITY if metric == "capacity" else GUESS
+            return GUESS_CAPACITY if metric.startswith("capacity") else GUESS
         least = LEAST_BWT if metric.startswith("bwt") else LEAST
         return max(2 * self.spread[metric], least)
 

@@ -72,6 +72,15 @@ class Memory(Stateful, ABC):
         self.y = torch.zeros(rows, dtype=torch.int64, device=device)
         self.columns: dict[str, Tensor] = {}
 
+    def grow(self, rows: int) -> None:
+        """Room for at least so many rows; what is held stays."""
+        more = rows - len(self.y)
+        if more > 0:
+            self.x = torch.cat([self.x, self.x.new_zeros(more, *self.x.shape[1:])])
+            self.y = torch.cat([self.y, self.y.new_zeros(more)])
+            for name, values in self.columns.items():
+                self.columns[name] = torch.cat([values, values.new_zeros(more, values.shape[1])])
+
     def column(self, name: str, width: int) -> None:
         """Keep ``width`` float32 numbers called ``name`` beside every sample from now on."""
         self.columns[name] = torch.zeros(len(self.y), width, device=self.device)

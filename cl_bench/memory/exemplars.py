@@ -19,7 +19,8 @@ class Exemplars(Memory):
 
     When classes arrive, every older one is cut to the new share and keeps its first exemplars:
     those were picked first, so they stand for the class best. Class i's samples follow those of
-    class i-1, without gaps.
+    class i-1, without gaps. ``trim: false`` lets older classes keep all of theirs, as the GEM
+    authors' code does: the memory then grows beyond ``size``, to 3.6 times as much over 20 tasks.
     """
 
     abilities = frozenset({"class exemplars"})
@@ -28,6 +29,7 @@ class Exemplars(Memory):
 
     class Settings(Section):
         size: int = Field(ge=1)
+        trim: bool = True  # runs recorded before it lack it
 
     def __init__(
         self,
@@ -36,7 +38,7 @@ class Exemplars(Memory):
         input_shape: tuple[int, ...],
         device: torch.device,
     ) -> None:
-        self.size = settings.size
+        self.size, self.trim = settings.size, settings.trim
         self.make_room(settings.size, input_shape, device)
         self.classes: list[int] = []  # labels in the order of their arrival
         self.tasks: list[int] = []  # the task that brought each
@@ -65,11 +67,13 @@ class Exemplars(Memory):
                 "class once, as method=icarl gives them; choose memory=ring"
             )
         share = self.share(len(arriving))
-        old = [rows[:share] for rows in self.rows().to(y.device).split(self.counts)]
+        kept = share if self.trim else None
+        old = [rows[:kept] for rows in self.rows().to(y.device).split(self.counts)]
         new = [(y == label).nonzero().flatten()[:share] for label in arriving]
         chosen = torch.cat(new)
         left = torch.cat([chosen[:0], *old])
         self.move(left, slice(len(left)))
+        self.grow(len(left) + len(chosen))
         self.write(slice(len(left), len(left) + len(chosen)), x, y, columns, chosen)
         self.classes += arriving
         self.tasks += [task] * len(arriving)

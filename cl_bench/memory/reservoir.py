@@ -18,8 +18,9 @@ from cl_bench.memory.base import Memory
 class Reservoir(Memory):
     """The first ``size`` samples, then sample number N replaces a random one with odds size/N.
 
-    ``acceptance: authors`` draws the replaced position from {0, ..., N} instead of {0, ..., N-1},
-    as MER's released code does; the odds are then size/(N+1).
+    The replaced position is drawn from {0, ..., N-1}. ``acceptance: authors`` draws it from
+    {0, ..., N}, as MER's released code does, with odds size/(N+1); ``er_authors`` from
+    {0, ..., N-2}, as the code of Chaudhry et al. 2019 (arXiv:1902.10486), with odds size/(N-1).
     """
 
     abilities = frozenset({"stream"})
@@ -27,7 +28,7 @@ class Reservoir(Memory):
 
     class Settings(Section):
         size: int = Field(ge=1)
-        acceptance: Literal["textbook", "authors"]
+        acceptance: Literal["textbook", "authors", "er_authors"]
 
     def __init__(
         self,
@@ -37,7 +38,7 @@ class Reservoir(Memory):
         device: torch.device,
     ) -> None:
         self.size = settings.size
-        self.extra = int(settings.acceptance == "authors")
+        self.extra = {"textbook": 0, "authors": 1, "er_authors": -1}[settings.acceptance]
         self.seen = 0  # samples offered so far
         self.make_room(self.size, input_shape, device)
         self.task = torch.zeros(self.size, dtype=torch.int64, device=device)

@@ -36,7 +36,13 @@ class APD(Method):
 
     Entries of τ and σ̃ of magnitude ``l1`` or less count as zero in tests and in the capacity, the
     number of non-zero parameters over the size of one network; ``prune: task`` also sets them to
-    zero when a task ends (the authors go on with what they were). ``sparsity: proximal`` replaces
+    zero when a task ends (the authors go on with what they were). Their code counts otherwise,
+    ``capacity_authors_code``: biases and head of the latest task alone, and every σ̃ that a later
+    consolidation has replaced; over the shared weights and the heads of all tasks but one.
+    ``own_init``: where a task's biases and head start: ``shared``, all tasks from the same values,
+    or ``drawn`` (authors' code), each from its own, the head's biases with variance 1 / number of
+    the task's outputs. The authors' factor of 10 on gradients is left out: to Adam it is a tenth of
+    ``eps``, which shows in gradients of 1e-7 and less alone. ``sparsity: proximal`` replaces
     the L1 term's subgradient by soft thresholding in Adam's metric.
     """
 
@@ -57,6 +63,7 @@ class APD(Method):
         sparsity: Literal["subgradient", "proximal"]
         prune: Literal["task", "test"]
         tau_init: Literal["shared", "zero"]
+        own_init: Literal["shared", "drawn"] = "shared"  # runs recorded before it lack it
         weight_decay: float = Field(ge=0)
         select: int = Field(ge=0)
         consolidate_every: int | None = Field(ge=1)
@@ -65,7 +72,10 @@ class APD(Method):
         shared_value: Literal["midrange", "centroid"]
 
     settings: Settings
-    kept = ("sigma", "tau", "v", "learned", "shared", "anchor", "passes_left", "best", "capacities")
+    kept = (
+        *("sigma", "tau", "v", "learned", "shared", "anchor", "passes_left", "best", "capacities"),
+        "replaced",
+    )
 
     def __init__(self, settings: Settings, context: Context) -> None:
         super().__init__(settings, context)
@@ -92,14 +102,23 @@ class APD(Method):
         self.passes_left = 0  # of the task
         self.best: tuple[float, list[Tensor]] | None = None  # accuracy, [σ, τ, v]
         self.capacities: list[float] = []
+        self.replaced = 0  # entries of all σ̃ before the present one
+        self.own = self.initial[self.layout.decomposed == 0].expand(context.tasks, -1)
+        if settings.own_init == "drawn":
+            others = (context.build_network().theta for _ in range(context.tasks - 1))
+            drawn = (theta[self.layout.decomposed == 0] for theta in others)
+            self.own = torch.stack([self.own[0], *drawn])
 
     # -- the four verbs -------------------------------------------------------------------------
 
     def begin_task(self, task: Task) -> None:
         past = self.sigma * self.layout.spread(self.v.sigmoid()) + self.tau
         self.anchor = past if self.settings.retroactive else self.sigma.clone()
-        own = self.initial * (1 - self.layout.decomposed)
+        own = torch.zeros_like(self.initial)
+        own[self.layout.decomposed == 0] = self.own[task.index]
         visible = self.scenario.multi_head().visible(task.index)
+        if self.settings.own_init == "drawn":
+            own[-len(visible) :] *= (len(visible) / visible.sum()).sqrt()
         own[self.layout.last] *= visible[self.layout.head]
         tau = self.sigma + own if self.settings.tau_init == "shared" else own
         widths = torch.tensor(self.layout.widths)
@@ -214,6 +233,7 @@ class APD(Method):
         """Share anew among all tasks; what was shared before goes back to the tasks first."""
         whole = self.tau + torch.stack([self.shared.of(row) for row in range(len(self.tau))])
         s = self.settings
+        self.replaced += int(self.pruned(self.shared.values).count_nonzero())
         self.tau, self.shared = consolidate(
             whole, self.shared, clusters, s.gap, s.shared_value, self.generator
         )
@@ -246,8 +266,25 @@ class APD(Method):
         return all(bool(part.isfinite().all()) for part in (self.sigma, self.tau, self.v))
 
     def metrics(self) -> dict[str, float]:
-        """``capacity``: parameters kept over those of one network."""
-        return {"capacity": self.parameters / self.net.size}
+        """``capacity``: parameters kept over those of one network; and as the authors count."""
+        capacity = {"capacity": self.parameters / self.net.size}
+        if self.learned:
+            capacity["capacity_authors_code"] = self.capacity_authors_code()
+        return capacity
+
+    def capacity_authors_code(self) -> float:
+        """Non-zero entries after pruning over full size, both as the authors' code has them."""
+        layout = self.layout
+        shared = int(layout.decomposed.sum())
+        tau, values = self.pruned(self.tau), self.pruned(self.shared.values)
+        kept = self.v.numel() + self.replaced + int(values.count_nonzero())
+        kept += int(self.sigma.count_nonzero()) + int((tau * layout.decomposed).count_nonzero())
+        kept += int((tau[-1] * (1 - layout.decomposed)).count_nonzero())
+        # their count of heads starts at zero, and a head's biases are not in it
+        visible = [self.scenario.multi_head().visible(task) for task in self.learned[:-1]]
+        weights = layout.head[: -self.net.outputs]
+        heads = sum(int(outputs[weights].sum()) for outputs in visible)
+        return kept / (shared + heads)
 
     def diagnostics(self) -> dict[str, Any]:
         """Capacity after every task, and the entries of τ that each task keeps."""

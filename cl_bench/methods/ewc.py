@@ -12,6 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from cl_bench.methods.base import Context
 from cl_bench.methods.parts.quadratic import PenaltyMethod, PenaltySettings
 from cl_bench.streams.task import Task
 
@@ -26,6 +27,11 @@ class EWC(PenaltyMethod):
     the same times p(y|x) (Buzzega et al. 2020's code), ``exact`` of Σ_c p(c|x) times the squared
     gradient of class c's loss. With ``online`` there is one Fisher
     F̃ ← decay·F̃ + F_k and one anchor, the latest weights.
+
+    ``fisher_pass: next`` is the GEM authors' time for it: when the next task begins, so after the
+    task's evaluation and never after the last task. The weights are the same; with ``fisher:
+    batch`` the pass moves BatchNorm's running statistics, which then differ in the evaluation.
+    ``whole_first_batch``: a task's first batch is never cut to ``fisher_samples``, as with them.
     """
 
     needs = frozenset({"boundaries", "task data at its end"})
@@ -35,31 +41,61 @@ class EWC(PenaltyMethod):
         fisher_samples: int = Field(ge=1)
         online: bool
         decay: float = Field(ge=0, le=1)
+        # runs recorded before them lack these
+        fisher_pass: Literal["end", "next"] = "end"
+        whole_first_batch: bool = False
 
     settings: Settings
+    kept = ("waiting", "first_batch")
+
+    def __init__(self, settings: Settings, context: Context) -> None:
+        super().__init__(settings, context)
+        self.waiting: dict[str, Tensor | int] | None = None  # x, y and task of a pass to come
+        self.first_batch = 0  # samples in the task's first batch
+
+    def begin_task(self, task: Task) -> None:
+        self.first_batch = 0
+        if self.waiting is not None:
+            self.hold(**self.waiting)
+            self.waiting = None
+
+    def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
+        self.first_batch = self.first_batch or len(y)
+        super().observe(x, y, task)
 
     def end_task(self, task: Task) -> None:
-        fisher = self.fisher(*self.first_samples(task, self.settings.fisher_samples), task)
+        n = self.settings.fisher_samples
+        if self.settings.whole_first_batch:
+            n = max(n, self.first_batch)
+        x, y = self.first_samples(task, n)
+        if self.settings.fisher_pass == "next":
+            self.waiting = {"x": x, "y": y, "task": task.index}
+        else:
+            self.hold(x, y, task.index)
+
+    def hold(self, x: Tensor, y: Tensor, task: int) -> None:
+        """The spring of a task with this index, at the current weights."""
+        fisher = self.fisher(x, y, task)
         if self.settings.online:
             self.penalty.move(fisher, self.net.theta, self.settings.decay)
         else:
             self.penalty.add(fisher, self.net.theta)
 
-    def fisher(self, x: Tensor, y: Tensor, task: Task) -> Tensor:
+    def fisher(self, x: Tensor, y: Tensor, task: int) -> Tensor:
         """F (P,) of the samples x (n, *input_shape), y (n,) at the current weights."""
         if self.settings.fisher == "batch":
-            return self.gradient(x, y, task).square()
+            return self.net.gradient(self.scenario.loss(self.net(x), y, task).mean()).square()
         self.train(False)  # a sample alone has no batch statistics
 
         def sample_loss(logits: Tensor, labels: Tensor) -> Tensor:
-            loss = self.scenario.loss(logits, labels, task.index)
+            loss = self.scenario.loss(logits, labels, task)
             if self.settings.fisher == "empirical":
                 return loss
             return loss * (-loss.detach() / 2).exp()  # √p: its square weighs the square
 
         if self.settings.fisher == "exact":
             # a class that does not count has p = 0, and no loss
-            visible = self.scenario.visible(task.index)
+            visible = self.scenario.visible(task)
             classes = range(self.net.outputs) if visible is None else visible.nonzero().flatten()
             labels = [torch.full_like(y, int(c)) for c in classes]
         else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -17,6 +18,8 @@ from cl_bench.errors import UsageError
 from cl_bench.memory.exemplars import Exemplars
 from cl_bench.methods.base import Context, Method, MethodSettings
 from cl_bench.streams.task import Task
+
+CHUNK = 500  # samples that go through the network at a time
 
 
 class ICaRL(Method):
@@ -31,7 +34,14 @@ class ICaRL(Method):
     A sample belongs to the class whose exemplars' mean output is nearest (Euclidean distance, all
     C outputs, not normalised; the iCaRL paper takes normalised features of the layer below): of all
     classes seen, where the task is unknown. For a task whose classes have no exemplars yet the
-    network's own outputs answer.
+    network's own outputs answer (``untrained: outputs``), or, as in the GEM authors' code, all
+    classes alike (``uniform``), so that the first of them is taken and FWT is 0 by construction.
+
+    ``passes``: what goes through the network together, which matters where it has BatchNorm.
+    ``together``: exemplars are chosen and described in evaluation mode, as a test sees them, and
+    those of all past tasks are distilled in one batch. ``apart`` (GEM authors' code): in training
+    mode, each class's samples as one batch, and anew after each pick those picked so far; in
+    distillation each past task's exemplars are a batch.
     """
 
     memory_needs = frozenset({"class exemplars"})
@@ -47,6 +57,9 @@ class ICaRL(Method):
 
     class Settings(MethodSettings):
         strength: float = Field(ge=0)
+        # runs recorded before them lack these
+        passes: Literal["together", "apart"] = "together"
+        untrained: Literal["outputs", "uniform"] = "outputs"
 
     settings: Settings
     kept = ("targets",)
@@ -80,35 +93,50 @@ class ICaRL(Method):
         weights = (1 / tasks.bincount()[tasks]).to(self.device)
         wanted = self.targets[rows]
         counting = wanted.isfinite()
-        outputs = self.net(self.memory.x[rows]).masked_fill(~counting, -torch.inf).log_softmax(1)
+        parts = tasks.unique_consecutive(return_counts=True)[1].tolist()
+        batches = rows.split(parts) if self.settings.passes == "apart" else [rows]
+        outputs = torch.cat([self.net(self.memory.x[batch]) for batch in batches])
+        outputs = outputs.masked_fill(~counting, -torch.inf).log_softmax(1)
         terms = torch.where(counting, wanted.exp() * (wanted - outputs), 0.0)
         return weights @ terms.sum(1)
 
     @torch.no_grad()
     def end_task(self, task: Task) -> None:
         self._means = None
-        self.train(False)  # exemplars are chosen and described as they will be seen in a test
+        apart = self.settings.passes == "apart"
+        self.train(apart)
         x, y = self.first_samples(task, len(task.train))
-        outputs = self.outputs(x)[:, list(task.classes)]
-        share = self.memory.share(len(task.classes))
-        chosen = []
+        share, chosen = self.memory.share(len(task.classes)), []
         for label in task.classes:
             rows = (y == label).nonzero().flatten()
             if len(rows):  # few samples may leave a class without any
-                chosen.append(rows[herd(outputs[rows], share)])
+                chosen.append(rows[self.herded(x[rows], share, list(task.classes))])
         order = torch.cat(chosen)
         self.memory.add(x[order], y[order], task.index)
-        outputs = self.outputs(self.memory.x[: len(self.memory)])
+        held = self.memory.x[: len(self.memory)]
+        parts = held.split(self.memory.counts) if apart else [held]
+        outputs = torch.cat([self.outputs(part, len(held) if apart else CHUNK) for part in parts])
         task_ids = self.memory.task_ids(self.memory.rows()).to(self.device)
         self.targets = self.heads.mask(outputs, task_ids).log_softmax(1)
         self.train(True)
+
+    def herded(self, x: Tensor, share: int, classes: list[int]) -> Tensor:
+        """Positions of the ``share`` samples to keep of one class's x (n, *input_shape)."""
+        if self.settings.passes == "together":
+            return herd(self.outputs(x)[:, classes], share)
+
+        def described(chosen: Tensor) -> Tensor:
+            return self.net(chosen)[:, classes]
+
+        mean = described(x).mean(0)
+        return herd(described(x), share, mean, lambda picks: described(x[picks]).sum(0))
 
     @torch.no_grad()
     def logits(self, x: Tensor, task: Task | None) -> Tensor:
         """Minus the distance to every class's mean, -inf for classes without exemplars."""
         outputs, known = self.net(x), set(self.memory.classes)
         if not (known if task is None else known.issuperset(task.classes)):
-            return outputs
+            return outputs if self.settings.untrained == "outputs" else torch.zeros_like(outputs)
         if self._means is None:
             self._means = self.class_means()
         scores = torch.full_like(outputs, -torch.inf)
@@ -127,24 +155,34 @@ class ICaRL(Method):
         sums.index_add_(0, self.memory.positions().to(self.device), outputs)
         return sums / torch.tensor(self.memory.counts, device=self.device)[:, None]
 
-    def outputs(self, x: Tensor, chunk: int = 500) -> Tensor:
+    def outputs(self, x: Tensor, chunk: int = CHUNK) -> Tensor:
         """The network's outputs (n, C), ``chunk`` samples at a time."""
         return torch.cat([self.net(part) for part in x.split(chunk)])
 
 
-def herd(features: Tensor, m: int) -> Tensor:
+def herd(
+    features: Tensor,
+    m: int,
+    mean: Tensor | None = None,
+    total_of: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
     """Positions (min(m, n),) of the samples to keep of one class, the most representative first.
 
     Pick k is the sample, not picked before, that brings the mean of the first k picks closest to
-    the mean of all ``features`` (n, d): iCaRL, algorithm 4.
+    the mean of all ``features`` (n, d): iCaRL, algorithm 4. ``mean`` (d,) takes the place of that
+    mean, ``total_of(picks)`` (d,) that of the sum of the picks' features.
     """
     n = len(features)
-    mean, total = features.mean(0), torch.zeros_like(features[0])
+    mean = features.mean(0) if mean is None else mean
+    total = torch.zeros_like(features[0])
     taken = torch.zeros(n, dtype=torch.bool, device=features.device)
     picks = torch.zeros(min(m, n), dtype=torch.int64, device=features.device)
     for k in range(len(picks)):
         distance = (mean - (total + features) / (k + 1)).norm(dim=1)
         best = distance.masked_fill(taken, torch.inf).argmin()
         picks[k], taken[best] = best, True
-        total = total + features[best]
+        if total_of is None:
+            total = total + features[best]
+        elif k + 1 < len(picks):
+            total = total_of(picks[: k + 1])
     return picks

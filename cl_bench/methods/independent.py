@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from cl_bench.errors import UsageError
 from cl_bench.methods.base import Context, Method, MethodSettings
+from cl_bench.network.theta import Network
 from cl_bench.streams.task import Task
 
 
@@ -24,7 +25,9 @@ class Independent(Method):
     of one's size; ``width: whole``: each as wide as the model.
 
     With ``finetune`` a task starts from the parameters of the task before it (buffers, such as
-    BatchNorm statistics, are not taken over, as in the authors' code).
+    BatchNorm statistics, are not taken over, as in the authors' code). ``head: carried``: where the
+    tasks have classes of their own, what was learned for the i-th class of the task before starts
+    the i-th of the task; ``own``: each output starts from its own.
     """
 
     needs = frozenset({"boundaries", "identity in training", "identity in tests"})
@@ -32,6 +35,7 @@ class Independent(Method):
     class Settings(MethodSettings):
         finetune: bool
         width: Literal["share", "whole"] = "share"  # runs recorded before it lack it
+        head: Literal["own", "carried"] = "own"  # and this
 
     settings: Settings
     kept = ("nets",)
@@ -52,6 +56,16 @@ class Independent(Method):
     def begin_task(self, task: Task) -> None:
         if self.settings.finetune and task.index > 0 and not task.visit:
             self.nets[task.index].theta.copy_(self.nets[task.index - 1].theta)
+            if self.settings.head == "carried":
+                self.carry_head(self.nets[task.index], task.index)
+
+    def carry_head(self, net: Network, task: int) -> None:
+        """Rows of the last layer, weights (C, d) and biases (C,), from the last task's classes."""
+        owned = self.scenario.multi_head()
+        before, now = (owned.visible(index).nonzero().flatten() for index in (task - 1, task))
+        shared = min(len(before), len(now))
+        for parameter in net.parameters[-2:]:
+            parameter.data[now[:shared]] = parameter.data[before[:shared]]
 
     def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
         self.net = self.nets[task.index]

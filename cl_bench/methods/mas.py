@@ -29,7 +29,9 @@ class MAS(PenaltyMethod):
 
     ``scope: local``: every layer's own squared output norm in place of the network's (l-MAS).
     ``absolute: sample`` takes the magnitude of every input's gradient, ``batch`` that of the sum
-    over ``importance_batch`` of them, as the authors' code does unless told otherwise.
+    over ``importance_batch`` of them, as the authors' code does unless told otherwise. A last batch
+    that is smaller counts by its inputs; with ``batch_weights: equal`` every batch's mean counts
+    alike, which is what the authors' running mean comes to.
     ``importance_data``: inputs of the task's training set, its test set (without labels), or both.
     ``accumulate``: ``sum`` adds the tasks' importances (authors), ``average`` is
     Ω ← alpha·Ω + (1 - alpha)·Ω_task from the second task on, ``separate`` adds them and draws each
@@ -42,6 +44,7 @@ class MAS(PenaltyMethod):
         scope: Literal["global", "local"]
         absolute: Literal["sample", "batch"]
         importance_batch: int = Field(ge=1)
+        batch_weights: Literal["inputs", "equal"] = "inputs"  # runs recorded before it lack it
         importance_data: Literal["train", "test", "both"]
         accumulate: Literal["sum", "average", "separate"]
         alpha: float = Field(ge=0, le=1)
@@ -77,13 +80,12 @@ class MAS(PenaltyMethod):
         if self.settings.scope == "global" and self.settings.absolute == "batch":
             blocks = whole_batches(blocks, self.settings.importance_batch)
         for x in blocks:
-            self.add_importance(x, self.scenario.visible(task.index), total)
-            count += len(x)
+            count += self.add_importance(x, self.scenario.visible(task.index), total)
         self.train(True)
         return total.div_(count)
 
-    def add_importance(self, x: Tensor, visible: Tensor | None, total: Tensor) -> None:
-        """Adds the sum over the inputs x (n, *input_shape) to ``total`` (P,)."""
+    def add_importance(self, x: Tensor, visible: Tensor | None, total: Tensor) -> int:
+        """Adds the sum over the inputs x (n, *input_shape) to ``total`` (P,), and counts them."""
 
         def squared_norm(outputs: Tensor, _: Tensor) -> Tensor:
             return (outputs if visible is None else outputs * visible).square().sum(1)
@@ -94,8 +96,14 @@ class MAS(PenaltyMethod):
             mean = self.net.mean_absolute_gradient(x, x.new_empty(len(x)), squared_norm)
             total.add_(mean, alpha=len(x))
         else:
-            for part in x.split(self.settings.importance_batch):
-                total += self.net.gradient(squared_norm(self.net(part), part).sum()).abs()
+            size, count = self.settings.importance_batch, 0
+            for part in x.split(size):
+                counted = size if self.settings.batch_weights == "equal" else len(part)
+                g = self.net.gradient(squared_norm(self.net(part), part).sum())
+                total.add_(g.abs(), alpha=counted / len(part))
+                count += counted
+            return count
+        return len(x)
 
 
 def whole_batches(blocks: Iterable[Tensor], size: int) -> Iterator[Tensor]:

@@ -16,6 +16,9 @@ def recorded(key: str, heading: str, meaning: str, unit: Unit, shown: bool = Tru
 
 PARAMETERS = recorded("parameters", "parameters", "numbers that the method keeps", "count")
 CAPACITY = recorded("capacity", "capacity", "parameters kept, over those of one network", "ratio")
+THEIRS = recorded(
+    "capacity_authors_code", "capacity, theirs", "as the authors' code counts them", "ratio", False
+)
 MEMORY = recorded("memory_bytes", "memory", "stored samples", "bytes")
 FORWARD = recorded("forward_passes", "forward", "samples passed forward", "count")
 BACKWARD = recorded("backward_passes", "backward", "samples passed backward", "count")

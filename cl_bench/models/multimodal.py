@@ -16,9 +16,9 @@ class MultimodalMLP(nn.Module):
     """Layers of widths D, ``hidden``..., C; the first exists ``inputs`` times, the rest once.
 
     ``active`` is the input layer in use. The shared layers come first in the parameter vector,
-    then the input layers in order. ``init: torch`` is PyTorch's own, uniform in ±1/√fan_in for
-    weights and biases, which the GEM authors' multimodal network is left with; ``xavier`` is that
-    of ``model=mlp``.
+    then the input layers in order. ``init: authors`` is what the GEM authors' multimodal network is
+    left with: weights uniform in ±1/√fan_in, biases 0. ``torch`` draws the biases from the same
+    range too, as PyTorch does; ``xavier`` is the init of ``model=mlp``.
     """
 
     only_for: ClassVar[str] = "multimodal"  # the method
@@ -26,7 +26,7 @@ class MultimodalMLP(nn.Module):
     class Settings(Section):
         hidden: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, max_length=64)
         inputs: int = Field(ge=1)
-        init: Literal["torch", "xavier"]
+        init: Literal["authors", "torch", "xavier"]
 
     def __init__(
         self,
@@ -45,13 +45,15 @@ class MultimodalMLP(nn.Module):
         )
         self.active = 0
         for layer in (*self.shared, *self.inputs):
+            bound = 1 / math.sqrt(layer.in_features)
             if settings.init == "xavier":
                 nn.init.xavier_uniform_(layer.weight)
-                nn.init.zeros_(layer.bias)
             else:
-                bound = 1 / math.sqrt(layer.in_features)
                 nn.init.uniform_(layer.weight, -bound, bound)
+            if settings.init == "torch":
                 nn.init.uniform_(layer.bias, -bound, bound)
+            else:
+                nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.inputs[self.active](x.flatten(1))

@@ -41,7 +41,7 @@ class APD(Reference):
         self.sigma = self.first * self.shared
         self.tau, self.v, self.local = [], [], []
         self.centroids = np.zeros((0, len(net.theta)))
-        self.groups = {}  # layer: values (K, P of the layer)
+        self.values, self.replaced = [], 0  # σ̃ of every group and layer; entries of earlier ones
 
     @property
     def theta(self):
@@ -62,6 +62,8 @@ class APD(Reference):
         self.past = [self.compose(i) for i in range(len(self.tau))]
         self.sigma_before = self.sigma.copy()
         own = np.where(self.shared, 0.0, self.first)
+        if self.s["own_init"] == "drawn":  # equal weights to start from
+            own = np.where(self.shared, 0.0, self.run.method.tau[-1].numpy())
         own[self.head] *= self.counts(task)[self.output]
         self.tau.append(own + (self.sigma if self.s["tau_init"] == "shared" else 0))
         drawn = torch.randn(sum(self.widths), generator=self.random).numpy()
@@ -116,7 +118,30 @@ class APD(Reference):
             self.tau = [self.pruned(tau, self.s["l1"]) for tau in self.tau]
             self.local = [self.pruned(local, self.s["l1"]) for local in self.local]
 
+        assert self.run.method.metrics() == pytest.approx(self.capacities(task))
+
+    def capacities(self, task):
+        """In networks; the authors count heads and biases of one task alone, and old σ̃."""
+        small = self.s["l1"]
+        tau = [self.pruned(tau, small) for tau in self.tau]
+        common = np.count_nonzero(self.sigma) + len(self.tau) * sum(self.widths)
+        common += self.entries()
+        ours = common + sum(map(np.count_nonzero, tau))
+        theirs = common + sum(np.count_nonzero(t[self.shared]) for t in tau) + self.replaced
+        theirs += np.count_nonzero(tau[-1][~self.shared])
+        head = self.net.shapes[-2][1] * len(task.classes) * task.index
+        return {
+            "capacity": ours / len(self.sigma),
+            "capacity_authors_code": theirs / (self.shared.sum() + head),
+        }
+
+    def entries(self):
+        """Of every group's σ̃, after pruning."""
+        return sum(np.count_nonzero(np.abs(values) > self.s["l1"]) for values in self.values)
+
     def consolidate(self, K):
+        self.replaced += self.entries()
+        self.values = []
         whole = [tau + local for tau, local in zip(self.tau, self.local, strict=True)]
         self.tau = [w.copy() for w in whole]
         self.local = [np.zeros_like(w) for w in whole]
@@ -131,9 +156,10 @@ class APD(Reference):
                 if len(members) > 1:
                     low, high = rows[members].min(0), rows[members].max(0)
                     close = high - low <= self.s["gap"]
+                    self.values.append(np.where(close, (low + high) / 2, 0))
                     for i in members:
                         self.tau[i][part] = np.where(close, 0, rows[i])
-                        self.local[i][part] = np.where(close, (low + high) / 2, 0)
+                        self.local[i][part] = self.values[-1]
 
     def logits(self, x, task):
         self.net.theta = self.compose(task.index, small=self.s["l1"])
@@ -163,6 +189,11 @@ def test_with_consolidation_after_the_last_task(agrees, prune):
 def test_learning_goes_on_after_consolidations(agrees, prune):
     """Soft thresholding: where tau is exactly 0 the sign in the subgradient hangs on rounding."""
     words = f"method.prune={prune}", "method.sparsity=proximal", *SMALL
+    agrees(APD, "method=apd", *words, theta=held)
+
+
+def test_as_the_authors_have_it(agrees):
+    words = "method.prune=test", "method.own_init=drawn", *SMALL, "method.consolidate_every=null"
     agrees(APD, "method=apd", *words, theta=held)
 
 

@@ -44,5 +44,7 @@ def test_replay(agrees, stream, balance, draw):
     agrees(ER, "method=er", "method.lr=0.05", *words, *stream)
 
 
-def test_the_authors_reservoir(agrees):
-    agrees(ER, "method=er", "memory.size=20", "memory.acceptance=authors", *STREAMS["one head"])
+@pytest.mark.parametrize("whose", ["authors", "er_authors"])
+def test_the_authors_reservoirs(agrees, whose):
+    words = f"memory.acceptance={whose}", "memory.size=20"
+    agrees(ER, "method=er", *words, *STREAMS["one head"])

@@ -14,15 +14,21 @@ class EWCPlusPlus(Reference):
         self.window = []
 
     def begin_task(self, task):
-        self.window = []
+        self.steps = 0
+        if self.s["window"] == "task":
+            self.window = []
 
     def observe(self, x, y, task):
         g = self.net.gradient(x, y, self.counts(task))
-        self.window.append(g**2)
-        if len(self.window) == self.s["every"]:
-            alpha = self.s["alpha"]
-            self.running = (1 - alpha) * self.running + alpha * np.mean(self.window, 0)
+        self.steps += 1
+        if self.s["window"] == "task":
+            self.window.append(g**2)
+        if self.steps % self.s["every"] == 0:
+            alpha, mean = self.s["alpha"], sum(self.window) / self.s["every"]
+            self.running = (1 - alpha) * self.running + alpha * mean
             self.window = []
+        if self.s["window"] == "stream":
+            self.window.append(g**2)
         self.step(g + 2 * self.s["strength"] * self.F * (self.theta - self.anchor))
 
     def end_task(self, task):
@@ -32,9 +38,11 @@ class EWCPlusPlus(Reference):
             self.F = (self.F - low) / (high - low)
 
 
+@pytest.mark.parametrize("window", ["task", "stream"])
 @pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
-def test_a_moving_average(agrees, stream):
-    agrees(EWCPlusPlus, "method=ewcpp", "method.every=3", "method.alpha=0.6", *stream)
+def test_a_moving_average(agrees, stream, window):
+    words = f"method.window={window}", "method.every=3", "method.alpha=0.6"
+    agrees(EWCPlusPlus, "method=ewcpp", *words, *stream)
 
 
 def test_not_scaled(agrees):

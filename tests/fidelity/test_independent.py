@@ -20,6 +20,11 @@ class Independent(Reference):
         self.net = self.nets[task.index]
         if self.s["finetune"] and task.index > 0:
             self.net.theta = self.nets[task.index - 1].theta.copy()
+            if self.s["head"] == "carried":
+                W, b = self.net.layers[-1]
+                now, before = list(task.classes), list(self.classes)
+                W[now], b[now] = W[before], b[before]
+        self.classes = task.classes
 
     def logits(self, x, task):
         return self.nets[task.index].logits(x)
@@ -36,5 +41,8 @@ def test_a_network_each(agrees, finetune, width):
     agrees(Independent, "method=independent", *words, *STREAMS["one head"], theta=weights)
 
 
-def test_heads_of_their_own(agrees):
-    agrees(Independent, "method=independent", *STREAMS["heads"], theta=weights)
+@pytest.mark.parametrize("head", ["own", "carried"])
+def test_heads_of_their_own(agrees, head):
+    agrees(
+        Independent, "method=independent", f"method.head={head}", *STREAMS["heads"], theta=weights
+    )

@@ -37,11 +37,12 @@ class MAS(Reference):
     def importance(self, x, delta):
         if self.s["absolute"] == "sample":
             return np.mean(np.abs(self.net.each(x, delta)), 0)
-        size = self.s["importance_batch"]
-        cuts = range(0, len(x), size)
-        return sum(
-            abs(self.net.backward(x[i : i + size], delta[i : i + size])) for i in cuts
-        ) / len(x)
+        size, running, total = self.s["importance_batch"], 0.0, 0.0
+        for b, i in enumerate(range(0, len(x), size)):
+            g = np.abs(self.net.backward(x[i : i + size], delta[i : i + size]))
+            now = len(x[i : i + size])
+            running, total = (running * b * now + g) / ((b + 1) * now), total + g
+        return running if self.s["batch_weights"] == "equal" else total / len(x)
 
 
 @pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
@@ -49,6 +50,12 @@ class MAS(Reference):
 def test_importances_add_up(agrees, stream, absolute):
     words = f"method.absolute={absolute}", "method.importance_batch=20", "method.strength=0.5"
     agrees(MAS, "method=mas", "method.lr=0.05", *words, *stream)
+
+
+@pytest.mark.parametrize("weights", ["inputs", "equal"])
+def test_a_smaller_last_batch(agrees, weights):
+    words = "method.absolute=batch", "method.importance_batch=30", "method.lr=0.05"
+    agrees(MAS, "method=mas", f"method.batch_weights={weights}", *words, *DOMAIN)
 
 
 def test_with_the_demos_momentum(agrees):

@@ -38,6 +38,7 @@ class Multimodal(Reference):
             delta = down
 
 
+@pytest.mark.parametrize("init", ["authors", "torch", "xavier"])
 @pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
-def test_an_input_layer_each(agrees, stream):
-    agrees(Multimodal, "method=multimodal", *stream)
+def test_an_input_layer_each(agrees, stream, init):
+    agrees(Multimodal, "method=multimodal", f"model.init={init}", *stream)

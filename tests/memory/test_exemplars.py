@@ -7,8 +7,9 @@ from cl_bench.errors import UsageError
 from cl_bench.memory.exemplars import Exemplars
 
 
-def memory(size):
-    return Exemplars(Exemplars.Settings(name="exemplars", size=size), 3, (2,), torch.device("cpu"))
+def memory(size, trim=True):
+    settings = Exemplars.Settings(name="exemplars", size=size, trim=trim)
+    return Exemplars(settings, 3, (2,), torch.device("cpu"))
 
 
 def samples(*labels):
@@ -37,6 +38,22 @@ def test_it_never_holds_more_than_its_size():
         held.add(*samples(*[2 * task] * 10, *[2 * task + 1] * 10), task)
         assert len(held) <= 10
     assert held.counts == [1] * 10
+
+
+def test_without_trimming_older_classes_keep_theirs_and_it_grows():
+    held = memory(10, trim=False)
+    for task in range(5):
+        held.add(*samples(*[2 * task] * 10, *[2 * task + 1] * 10), task)
+    assert held.counts == [5, 5, 2, 2, 1, 1, 1, 1, 1, 1]
+    x, y = held.x[: len(held)], held.y[: len(held)]
+    assert y.tolist() == [
+        c for c, n in zip(held.classes, held.counts, strict=True) for _ in range(n)
+    ]
+    assert torch.equal(x[:, 0], y.float())
+    other = memory(10, trim=False)
+    other.load_state_dict(copy.deepcopy(held.state_dict()))
+    assert torch.equal(other.x, held.x)
+    assert len(other) == len(held)
 
 
 def test_a_class_arrives_once():

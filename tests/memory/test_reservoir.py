@@ -62,7 +62,7 @@ def test_the_authors_odds_favour_old_samples_as_predicted():
     assert held[:size].mean() == pytest.approx((size + 1) / (offered + 1), abs=0.008)
 
 
-@pytest.mark.parametrize("acceptance", ["textbook", "authors"])
+@pytest.mark.parametrize("acceptance", ["textbook", "authors", "er_authors"])
 def test_the_first_sample_beyond_the_size_is_accepted_with_the_named_odds(acceptance):
     draw, accepted = generator(1), 0
     for _ in range(2000):
@@ -70,7 +70,7 @@ def test_the_first_sample_beyond_the_size_is_accepted_with_the_named_odds(accept
         offer(memory, range(2), draw)
         accepted += int(memory.y[0] == 1)
     assert accepted / 2000 == pytest.approx(
-        {"textbook": 1 / 2, "authors": 1 / 3}[acceptance], abs=0.04
+        {"textbook": 1 / 2, "authors": 1 / 3, "er_authors": 1}[acceptance], abs=0.04
     )
 
 

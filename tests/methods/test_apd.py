@@ -41,6 +41,22 @@ def test_without_masks_and_task_parameters_it_is_the_shared_network():
     assert torch.equal(method.compose(0), 0.5 * method.sigma)
 
 
+def test_biases_and_heads_start_alike_or_each_from_its_own():
+    def own(*overrides):
+        run = apd("model=lenet", "model.convolutions=[2,3]", "model.hidden=[5]", *overrides)
+        begin(run, run.stream.tasks[0])
+        begin(run, run.stream.tasks[1])
+        free = run.method.layout.decomposed == 0
+        return run.method.tau[:, free], int(run.method.layout.head.numel())
+
+    (alike, head), (drawn, _) = own(), own("method.own_init=drawn")
+    assert torch.equal(alike[0, :-head], alike[1, :-head])
+    assert not torch.isclose(drawn[0, :-head], drawn[1, :-head]).any()
+    # the spread of a head's biases is that of two outputs, not of ten
+    torch.testing.assert_close(drawn[0, -10:-8], alike[0, -10:-8] * 5**0.5)
+    assert torch.equal(drawn[0, -head:-10], alike[0, -head:-10])
+
+
 def test_masks_are_per_output_unit_and_sums_per_unit_are_their_transpose():
     run = apd()
     layout, net = run.method.layout, run.method.net
@@ -208,7 +224,7 @@ def test_capacity_counts_what_is_not_zero_after_pruning():
     shared = int((method.sigma != 0).sum())
     assert method.parameters == shared + tau_kept + own + 2 * (12 + 9)
     capacity = method.parameters / method.net.size
-    assert method.metrics() == {"capacity": capacity}
+    assert method.metrics()["capacity"] == capacity
     assert method.diagnostics()["capacity_after_task"][-1] == capacity
     assert (weights != 0).float().mean() > 0.9  # pruned in tests only
     method.settings = method.settings.model_copy(update={"prune": "task"})

@@ -34,6 +34,15 @@ def test_a_step_is_autograds_step():
         torch.testing.assert_close(p.detach(), wanted, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize(("init", "zero"), [("authors", True), ("torch", False), ("xavier", True)])
+def test_biases_start_as_named(init, zero):
+    module = small_run("method=multimodal", f"model.init={init}").method.net.module
+    for layer in (*module.shared, *module.inputs):
+        assert (not layer.bias.any()) is zero
+        bound = layer.in_features**-0.5 if init != "xavier" else 1.0
+        assert 0 < layer.weight.abs().max() <= bound
+
+
 def test_one_parameter_vector_holds_all_input_layers():
     run = small_run("method=multimodal", "model.hidden=[12,9]")
     shared = 12 * 9 + 9 + 9 * 10 + 10
