@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,7 @@ class Styles:
 
     def __init__(self, report: Report) -> None:
         groups = report.grouping.groups
+        self.name = report.look.name
         self.number = {id(member): place for place, member in enumerate(groups)}
         self.colours = colours(method(member) for member in groups)
         sizes = {memory(member) for member in groups} - {None} if _varies(report) else set()
@@ -61,15 +62,19 @@ class Styles:
             key for key in report.labels
             if key not in ("method.name", "memory.size") and not key.startswith("dataset.")
         ]  # fmt: skip
-        others = {legend(member, self.rest) for member in groups}
+        others = {legend(member, self.rest, self.name) for member in groups}
         self.markers = {words: place for place, words in enumerate(sorted(others, key=natural))}
 
     def of(self, member: Group, told: bool = True) -> tuple[tuple[str, str, str], Style, int]:
         """Names, style and number of a row; with ``told`` its memory is among them."""
-        size, rest = memory(member), legend(member, self.rest)
+        size, rest = memory(member), legend(member, self.rest, self.name)
         dash = self.dashes.get(size) if told else None
-        names = (method(member), "" if dash is None else f"memory {size:g}", rest)
-        style = Style(self.colours[names[0]], dash or 0, self.markers[rest])
+        names = (
+            self.name(method(member)),
+            "" if dash is None else told_setting("memory.size", f"{size:g}"),
+            rest,
+        )
+        style = Style(self.colours[method(member)], dash or 0, self.markers[rest])
         return names, style, self.number[id(member)]
 
 
@@ -90,17 +95,17 @@ def _varies(report: Report) -> bool:
     return "memory.size" in report.labels
 
 
-def legend(member: Group, keys: Sequence[str]) -> str:
+def legend(member: Group, keys: Sequence[str], name: Callable[[str], str]) -> str:
     """The row's ``keys`` in words; nothing of a memory where there is none."""
     words = [
-        told(key, value)
+        told_setting(key, name(value))
         for key, value in zip(keys, member.label(keys), strict=True)
         if value != NONE and not (key.startswith("memory.") and memory(member) is None)
     ]
     return ", ".join(words)
 
 
-def told(key: str, value: str) -> str:
+def told_setting(key: str, value: str) -> str:
     """A choice by its name alone, any other setting with its key."""
     if key.endswith(".name"):
         return value
@@ -115,8 +120,9 @@ def _streams(report: Report) -> list[tuple[str, list[Group]]]:
         learned = {run.learned for run in member.runs}
         if len(learned) == 1:
             blocks.setdefault((*member.label(keys), str(learned)), []).append(member)
-    common = report.common.get("dataset.name", "")
-    return [(legend(members[0], keys) or common, members) for members in blocks.values()]
+    name = report.look.name
+    common = name(report.common.get("dataset.name", ""))
+    return [(legend(members[0], keys, name) or common, members) for members in blocks.values()]
 
 
 def _line(row: tuple, x: Sequence[float], found: Sequence[Spread], level: bool = False) -> Series:
@@ -206,7 +212,7 @@ def matrices(report: Report) -> list[tuple[int, Matrix]]:
     for number, member in enumerate(report.grouping.groups):
         if len({run.learned for run in member.runs}) == 1:
             mean = np.mean([run.matrix for run in member.runs], axis=0)
-            title = legend(member, report.labels)
+            title = legend(member, report.labels, report.look.name)
             one = member.runs[0]
             found.append((number, Matrix(title, mean, one.numbers, one.learned)))
     return found

@@ -24,8 +24,23 @@ def print_terminal(report: Report, console: Any) -> None:
         console.print(part)
 
 
+def print_section(section: Section, console: Any) -> None:
+    """One of the tables."""
+    for part in _parts(section, console.width):
+        console.print(part)
+
+
 def parts(report: Report, room: float) -> Iterator[Any]:
     """What rich prints of a report, one below the other, in a width of ``room``."""
+    from rich.text import Text
+
+    for section in all_sections(report):
+        yield from _parts(section, room)
+    for note in report.notes:
+        yield Text(f"note: {note}")
+
+
+def _parts(section: Section, room: float) -> Iterator[Any]:
     from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
@@ -33,24 +48,21 @@ def parts(report: Report, room: float) -> Iterator[Any]:
     def width(words: list[str]) -> int:
         return max(map(cell_len, words)) + 2
 
-    for section in all_sections(report):
-        yield Text(section.title, style="bold")
-        if section.note:
-            yield Text(section.note, style="dim")
-        for part in narrow(section, width, room):
-            table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-            for index, name in enumerate(part.head):
-                if index < part.labels:
-                    table.add_column(Text(name), overflow="fold")
-                else:
-                    table.add_column(Text(name), justify="right", no_wrap=True)
-            for row in part.rows:
-                # Text, not str: a run directory's words are no markup
-                table.add_row(*(Text(c.text, style="bold" if c.bold else "") for c in row))
-            yield table
-            yield Text()
-    for note in report.notes:
-        yield Text(f"note: {note}")
+    yield Text(section.title, style="bold")
+    if section.note:
+        yield Text(section.note, style="dim")
+    for part in narrow(section, width, room):
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        for index, name in enumerate(part.head):
+            if index < part.labels:
+                table.add_column(Text(name), overflow="fold")
+            else:
+                table.add_column(Text(name), justify="right", no_wrap=True)
+        for row in part.rows:
+            # Text, not str: a run directory's words are no markup
+            table.add_row(*(Text(c.text, style="bold" if c.bold else "") for c in row))
+        yield table
+        yield Text()
 
 
 def markdown(report: Report) -> str:

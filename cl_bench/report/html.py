@@ -57,6 +57,7 @@ def html(report: Report, place: Path) -> str:
         colours=style.COLOURS,
         drawn=json.dumps(_drawn(report)),
         choices=_choices(report),
+        heads=report.look.name,
         opd=_opd(report),
         every_run=_every_run(report, place, commands),
         differing=_differing(report),
@@ -110,16 +111,17 @@ def _pictures(report: Report) -> Pictures:
 
 def _drawn(report: Report) -> list[list[str]]:
     """Method and dataset of every row, by which pictures are filtered."""
-    return [list(_kind(member)) for member in report.grouping.groups]
+    return [list(_kind(report, member)) for member in report.grouping.groups]
 
 
-def _kind(member: Group) -> tuple[str, str]:
-    return charts.method(member), setting(member.runs[0], "dataset.name")
+def _kind(report: Report, member: Group) -> tuple[str, str]:
+    dataset = setting(member.runs[0], "dataset.name")
+    return report.look.name(charts.method(member)), report.look.name(dataset)
 
 
 def _choices(report: Report) -> dict[str, list[str]]:
     """What there is to filter by, where there is more than one."""
-    kinds = zip(*map(_kind, report.grouping.groups), strict=True)
+    kinds = zip(*_drawn(report), strict=True)
     found = {
         name: sorted(set(values)) for name, values in zip(("method", "dataset"), kinds, strict=True)
     }
@@ -166,15 +168,17 @@ def _every_run(report: Report, place: Path, commands: Commands) -> dict[str, Any
     groups = split(known, keys)
     labels = telling_apart(groups, keys)
     seeds = sorted({run.seed for run in known})
+    name = report.look.name
     rows = []
     for member in groups:
         cells = {seed: [] for seed in seeds}
         for run in member.runs:
             cells[run.seed].append(_run(run, place, commands))
-        rows.append({"labels": member.label(labels), "cells": list(cells.values())})
+        words = [name(value) for value in member.label(labels)]
+        rows.append({"labels": words, "cells": list(cells.values())})
     others = [_run(run, place, commands) for run in report.runs if run.seed is None]
     return {
-        "head": [*map(heading, labels), *(f"seed {seed}" for seed in seeds)],
+        "head": [*(name(heading(key)) for key in labels), *(f"seed {seed}" for seed in seeds)],
         "labels": len(labels), "rows": rows, "others": others,
     }  # fmt: skip
 
@@ -199,8 +203,11 @@ def _differing(report: Report) -> Section:
     keys = [*report.labels]
     for member in report.grouping.groups:
         keys += [key for key in member.settings if key not in keys]
-    rows = [[Cell(value) for value in member.label(keys)] for member in report.grouping.groups]
-    return Section("", [heading(key) for key in keys], rows, len(keys))
+    name = report.look.name
+    rows = [
+        [Cell(name(value)) for value in member.label(keys)] for member in report.grouping.groups
+    ]
+    return Section("", [name(heading(key)) for key in keys], rows, len(keys))
 
 
 def _environments(report: Report) -> Section:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,6 @@ from cl_bench.run.progress import Display, Row, duration
 from cl_bench.run.signals import silence_stdout
 
 POLL = 0.5  # seconds between looks for the outcomes of runs elsewhere
-
-
-SHOWN = ("acc", "bwt", "seconds_total")  # metrics of the table at the end of a sweep
 
 
 class Shown:
@@ -156,12 +154,13 @@ class Shown:
         many = "1 run" if len(directories) == 1 else f"{len(directories)} runs"
         if same:
             many += f" for {len(directories) + same} combinations: the others change nothing"
-        table = [_table(directories)] if len(directories) > 1 else []
-        _say(*table, many, f"all tables: cl-bench report {' '.join(places)}", *places)
+        if len(directories) > 1:
+            _say(partial(_tables, directories))
+        _say(many, f"all tables: cl-bench report {' '.join(places)}", *places)
 
 
 def _say(*parts: Any) -> None:
-    """On stdout, whole lines and tables; the rest of a sweep is run though nobody reads it."""
+    """On stdout, lines and what prints itself; a sweep goes on though nobody reads it."""
     from cl_bench.results.terminal import output
 
     console = output(120)
@@ -170,38 +169,22 @@ def _say(*parts: Any) -> None:
             if isinstance(part, str):
                 print(part)
             else:
-                console.print(part)
+                part(console)
         sys.stdout.flush()
     except BrokenPipeError:
         silence_stdout()
 
 
-def _table(directories: Sequence[str]) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
-    from cl_bench.metrics.base import form
-    from cl_bench.report.sections import heading
+def _tables(directories: Sequence[str], console: Any) -> None:
+    """ACC, BWT and seconds of the runs, over their seeds."""
+    from cl_bench.report.formats import print_section
+    from cl_bench.report.sections import sections
     from cl_bench.report.table import build
 
-    report = build([Path(directory) for directory in directories])
-    shown = [m for m in report.shown("accuracy", "cost") if m.key in SHOWN]
-    table = Table(box=None, padding=(0, 2, 0, 0), title="Mean ± standard deviation over n seeds")
-    table.title_justify, table.title_style, table.header_style = "left", "bold", "dim"
-    for key in report.labels:
-        table.add_column(Text(heading(key)), overflow="fold")
-    for words in ("n", *(metric.heading for metric in shown)):
-        table.add_column(Text(words), justify="right", no_wrap=True)
-    for index, line in enumerate(report.frame.to_dict("records")):
-        cells = [Text(line[key]) for key in report.labels]
-        cells.append(Text(str(line["n"])))
-        for metric in shown:
-            mean, std = (line[f"{metric.key}_{part}"] for part in ("mean", "std"))
-            best = (index, metric.key) in report.best and metric.kind == "accuracy"
-            text = form(metric, mean, std if metric.kind == "accuracy" else None)
-            cells.append(Text(text, style="bold" if best else ""))
-        table.add_row(*cells)
-    return table
+    metrics = ("acc", "bwt", "seconds_total")
+    report = build([Path(directory) for directory in directories], metrics=metrics)
+    for section in sections(report):
+        print_section(section, console)
 
 
 class Rest:

@@ -36,7 +36,7 @@ if (filter) {
       const heads = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
       for (const row of table.tBodies[0].rows)
         row.hidden = wanted.some((select) => {
-          const column = heads.indexOf(select.dataset.filter);
+          const column = heads.indexOf(select.dataset.heading);
           return column >= 0 && row.cells[column].textContent.trim() !== select.value;
         });
     }
