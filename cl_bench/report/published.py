@@ -21,7 +21,7 @@ from cl_bench.errors import RunError
 from cl_bench.files.untrusted import Damaged, clean, read_text
 from cl_bench.metrics.base import Measured
 from cl_bench.report.collect import FORGOTTEN, RecordedRun, take_config, take_metrics
-from cl_bench.results.record import accuracy_text, check_accuracy
+from cl_bench.results.record import accuracy_text, check_accuracy, check_learned
 
 FILE = "runs.jsonl"
 NAME = r"[A-Za-z0-9][\w.,+=-]{0,199}"
@@ -47,8 +47,11 @@ class PublishedRun(BaseModel):
     tasks: list[str] = Field([], max_length=100_000, description="names of the T tasks")
     numbers: list[int] = Field([], description="their positions in the stream, from 1")
     forgotten: str | None = Field(None, description="names of tasks that were forgotten since")
+    learned: list[int] = Field(
+        [], description="where tasks return, the task of each of S stays, from 1; else S is T"
+    )
     accuracy: list[list[float]] = Field(
-        [], description="T+1 rows of T accuracies: row 0 untrained, row i after learning i tasks"
+        [], description="S+1 rows of T accuracies: row 0 untrained, row i after learning i tasks"
     )
     metrics: dict[str, float] = Field({}, description="costs, and metrics as they were then")
     environment: dict[str, Any] = Field({}, description="versions, code state, machine, threads")
@@ -75,6 +78,7 @@ def as_published(run: RecordedRun) -> PublishedRun:
     dataset = facts.get("dataset")
     return PublishedRun(
         **known, tasks=list(run.names), numbers=list(run.numbers),
+        learned=[task + 1 for task in run.learned] if len(run.learned) > len(run.names) else [],
         forgotten=run.settings.get(FORGOTTEN), accuracy=run.matrix.tolist(), metrics=run.metrics,
         environment={key: facts[key] for key in TOLD if key in facts},
         accuracy_sha256=_checksum(run.names, run.matrix),
@@ -160,6 +164,8 @@ def _take_accuracy(run: RecordedRun, told: PublishedRun) -> None:
         raise Damaged(f"{len(run.numbers)} numbers for {len(run.names)} tasks")
     if told.accuracy_sha256 != _checksum(told.tasks, run.matrix):
         raise Damaged("the accuracies are not those of accuracy_sha256: they were changed")
-    take_metrics(run, metrics.compute(Measured(run.matrix, told.metrics)))
+    run.learned = tuple(task - 1 for task in told.learned) or tuple(range(len(run.names)))
+    check_learned(run.learned, run.matrix, "learned")
+    take_metrics(run, metrics.compute(Measured(run.matrix, told.metrics, learned=run.learned)))
     if told.forgotten is not None:
         run.settings[FORGOTTEN] = clean(told.forgotten)

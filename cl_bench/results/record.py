@@ -217,9 +217,15 @@ def read_learned(directory: Path, matrix: np.ndarray) -> tuple[int, ...]:
         learned = tuple(int(row["task"]) - 1 for row in table)[1:]
     except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise Damaged(f"timings.csv: {clean(error)}") from None
-    if len(learned) != rows - 1 or set(learned) != set(range(tasks)):
-        raise Damaged(f"timings.csv: does not say which of {tasks} tasks each of {rows} rows is of")
+    check_learned(learned, matrix, "timings.csv")
     return learned
+
+
+def check_learned(learned: Sequence[int], matrix: np.ndarray, where: str) -> None:
+    """:class:`Damaged` unless these are the stays that a matrix (S+1, T) is of."""
+    rows, tasks = matrix.shape
+    if len(learned) != rows - 1 or set(learned) != set(range(tasks)):
+        raise Damaged(f"{where}: does not say which of {tasks} tasks each of {rows} rows is of")
 
 
 def read_results(directory: Path) -> tuple[list[str], np.ndarray, dict[str, Any]]:

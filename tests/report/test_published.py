@@ -1,10 +1,14 @@
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 from synthetic_runs import write_run
 
+from cl_bench import metrics
 from cl_bench.errors import RunError
-from cl_bench.report.collect import read_run
+from cl_bench.metrics.base import Measured
+from cl_bench.report.collect import RecordedRun, read_run, take_metrics
 from cl_bench.report.published import FILE, PublishedRun, as_published, read_published
 from cl_bench.report.table import build
 
@@ -26,6 +30,31 @@ def test_a_run_is_the_same_after_it_was_shared(tmp_path):
     assert (after.key, after.metrics, after.code) == (before.key, before.metrics, before.code)
     assert (after.matrix == before.matrix).all()
     assert (after.names, after.numbers) == (before.names, before.numbers)
+
+
+def returning():
+    """Tasks 1, 2, 1 of two."""
+    matrix = np.array([[0.1, 0.1], [0.9, 0.1], [0.5, 0.9], [0.9, 0.7]])
+    measured = Measured(matrix, learned=(0, 1, 0))
+    run = RecordedRun(Path("gem-seed0"), "finished", None, None, matrix=matrix, learned=(0, 1, 0))
+    run.names, run.numbers, run.seed = ("one", "two"), (1, 2), 0
+    run.config = {part: {} for part in ("method", "dataset", "model", "memory", "device")}
+    take_metrics(run, metrics.compute(measured))
+    return run
+
+
+def test_the_stays_of_tasks_that_return_are_shared(tmp_path):
+    run = returning()
+    (after,) = read_published([shared(tmp_path, as_published(run).model_dump(mode="json"))])
+    assert (after.problem, after.learned, after.metrics) == (None, (0, 1, 0), run.metrics)
+    assert after.metrics["relearning"] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("learned", [[], [1, 1, 1], [1, 2], [1, 2, 3]])
+def test_stays_that_do_not_fit_the_accuracies_are_refused(tmp_path, learned):
+    told = as_published(returning()).model_dump(mode="json") | {"learned": learned}
+    (after,) = read_published([shared(tmp_path, told)])
+    assert "learned: does not say which of 2 tasks each of 4 rows is of" in after.problem
 
 
 def test_a_run_that_diverged_is_told(tmp_path):
