@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 class Result:
     """What a finished run left in its ``directory``.
 
-    ``matrix`` (S+1, T): accuracy on every task after each stay at one, row 0 untrained; ``learned``
+    ``matrix`` (S+1, T): accuracy on every task after each stay at one, row 0 untrained, NaN where
+    it was not measured; ``learned``
     (S,) is the task (its column) of each stay, 0 to T-1 where no task returns. ``tasks`` (T): their
     names. ``metrics``: those of ``metrics.json``. ``config``: the resolved configuration,
     a dictionary for each group. A notebook and :mod:`rich` show the matrix and the metrics.
@@ -66,6 +68,8 @@ class Result:
         """The matrix in percent, coloured, above its metrics."""
 
         def cell(value: float) -> str:
+            if math.isnan(value):
+                return '<td title="not measured"></td>'
             ink, paper = heat_colours(value)
             ground = "rgb({},{},{})".format(*paper)
             style = f"text-align:right;color:{ink};background:{ground}"

@@ -81,6 +81,8 @@ def forget(directory: Path, word: str) -> str:
 
 def _carry_through(run: Run, record: RunRecord, known: Forgotten) -> None:
     """Bring every file in line with ``known``, whichever of them were before."""
+    import numpy as np
+
     from cl_bench import metrics
     from cl_bench.files.state import write_state
     from cl_bench.metrics.base import Measured
@@ -100,7 +102,10 @@ def _carry_through(run: Run, record: RunRecord, known: Forgotten) -> None:
     except Damaged as error:
         raise RunError(f"{directory}: {error}; run it again with force=true") from None
     left = [i for i, n in enumerate(known.numbers(len(names))) if n not in known.tasks]
+    now = matrix[-1, left]
     matrix = matrix[[0, *(i + 1 for i in left)]][:, left]
+    # the last row is whole: what was not measured when its task was learned is as it is now
+    matrix[-1] = np.where(np.isnan(matrix[-1]), now, matrix[-1])
     counted = {**values, **run.method.metrics(), "parameters": run.method.parameters}
     values = metrics.compute(Measured(matrix, counted))
     record.write_numbers([names[i] for i in left], matrix, values, run.method.diagnostics())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -52,10 +52,15 @@ class Section(Settings):
 
 class DeviceSettings(Settings):
     """``threads``: CPU threads that one run may use; None for its share of the cores. No result
-    depends on it: whole pieces of work are spread over the threads, a kernel keeps to one."""
+    depends on it: whole pieces of work are spread over the threads, a kernel keeps to one.
 
-    name: Literal["auto", "cpu", "cuda"]
+    ``precision``: the numbers that enter the products of memory gradients and of evaluation, in
+    networks that are stacks of linear layers; all else is float32. A result depends on it.
+    """
+
+    name: Literal["auto", "cpu", "cuda", "mps"]
     threads: int | None = Field(ge=1, le=1024)
+    precision: Literal["float32", "bf16"] = "float32"  # runs recorded before it lack it
 
 
 class CheckpointSettings(Settings):
@@ -87,6 +92,10 @@ class RunConfig(Settings):
     plots: bool
     # with a default: the configs of runs that were recorded before there were trackers lack it
     tracker: dict[str, Any] = {"name": "none"}
+    # the tasks tested after each task and before the first, and how many of them; runs recorded
+    # before it was a choice lack it
+    evaluate: Literal["all", "seen", "last"] = "all"
+    evaluate_tasks: int | None = Field(default=None, ge=1)
     # what a paper reports for this run (+paper=...); says nothing about how it is done
     recipe: dict[str, Any] | None = None
 
@@ -101,7 +110,7 @@ class RunConfig(Settings):
 
     def identity(self) -> dict[str, Any]:
         """The part that determines the run's result."""
-        return {key: getattr(self, key) for key in ("method", "dataset", "model", "memory", "seed")}
+        return identity_of(self.model_dump())
 
     def fingerprint(self) -> str:
         """Eight hex digits of the sha256 of what determines the run's result."""
@@ -115,7 +124,39 @@ class RunConfig(Settings):
         if memory != "none":
             # a size that is no number is refused later, and must not lead out of `outputs` before
             parts.append(f"{memory}{size if isinstance(size, int) else ''}")
+        if self.device.precision != "float32":
+            parts.append(self.device.precision)
         return "-".join([*parts, f"seed{self.seed}", self.fingerprint()])
+
+
+def identity_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What determines the result of a run, of its config as plain values."""
+    sections = ("method", "dataset", "model", "memory", "seed")
+    return {key: config.get(key) for key in sections} | further_identity(config)
+
+
+def further_identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What determines it beside these sections, where it is not the default; as the config has it.
+
+    What was recorded before there was a choice has no such key.
+    """
+    found = {key: config.get(key) for key in ("evaluate", "evaluate_tasks")}
+    found = {key: value for key, value in found.items() if value not in (None, "all")}
+    device = config.get("device")
+    precision = device.get("precision") if isinstance(device, Mapping) else None
+    if precision not in (None, "float32"):
+        found["device"] = {"precision": precision}
+    return found
+
+
+def flat(values: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested values by dotted keys."""
+    if not isinstance(values, Mapping):
+        return {prefix: values}
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= flat(value, f"{prefix}.{key}" if prefix else str(key))
+    return found
 
 
 S = TypeVar("S", bound=Settings)

@@ -311,10 +311,12 @@ def run_figure(new: type, matrix: Matrix, colour: int) -> Any:
     shades = matplotlib.colormaps[HEAT](np.linspace(0, 0.9, tasks))
     for task in range(tasks):
         first = matrix.stays.index(task) + 1
-        x, y = range(first, stays + 1), matrix.values[first:, task]
+        x, y = np.arange(first, stays + 1), matrix.values[first:, task]
+        x, y = x[~np.isnan(y)], y[~np.isnan(y)]
         dot = "." if len(x) == 1 else None
         curves.plot(x, y, color=shades[task], alpha=0.65, linewidth=0.8, marker=dot)
     mean = mean_seen(matrix.values, matrix.stays)
+    of = seen_words((matrix.values, matrix.stays))
     seen = Series(("", "", ""), Style(colour), range(1, stays + 1), mean, mean, mean)
     draw_lines(
         curves, Chart("each task from when it was learned", "", "", [seen]), marks=stays == 1
@@ -326,13 +328,27 @@ def run_figure(new: type, matrix: Matrix, colour: int) -> Any:
     ends = {"first task": shades[0], "last task": shades[-1]} if tasks > 1 else {}
     samples = [Line2D([], [], color=shade, linewidth=0.8) for shade in ends.values()]
     figure.legend(
-        [curves.lines[-1], *samples], ["mean of the tasks seen", *ends],
+        [curves.lines[-1], *samples], [f"mean of {of}", *ends],
         loc="outside lower center", ncols=3,
     )  # fmt: skip
     return figure
 
 
 def mean_seen(values: np.ndarray, learned: Sequence[int]) -> list[float]:
-    """Mean accuracy over the tasks learned so far, after each stay; (S,) of an (S+1, T) matrix."""
-    seen = [sorted(set(learned[:stay])) for stay in range(1, len(values))]
-    return [float(row[tasks].mean()) for row, tasks in zip(values[1:], seen, strict=True)]
+    """Mean accuracy over the tasks learned so far, after each stay; (S,) of an (S+1, T) matrix.
+
+    Over those that were measured; the latest always is.
+    """
+    return [float(np.nanmean(row)) for row in _seen(values, learned)]
+
+
+def seen_words(*matrices: tuple[np.ndarray, Sequence[int]]) -> str:
+    """What :func:`mean_seen` is the mean of, for several matrices and their ``learned``."""
+    rows = [row for matrix in matrices for row in _seen(*matrix)]
+    whole = not any(np.isnan(row).any() for row in rows)
+    return "the tasks seen" if whole else "those tasks seen that were tested"
+
+
+def _seen(values: np.ndarray, learned: Sequence[int]) -> list[np.ndarray]:
+    """Accuracy on each task learned so far, after each stay."""
+    return [values[stay, sorted(set(learned[:stay]))] for stay in range(1, len(values))]

@@ -164,6 +164,9 @@ class APD(Method):
     def module(self, task: Task) -> nn.Module:
         return copy.deepcopy(self.answers(task).module)
 
+    def moves(self, learned: Task, tested: Task) -> bool:
+        return tested.index in self.learned
+
     # -- what they are made of --------------------------------------------------------------------
 
     def compose(self, row: int, prune: bool = False) -> Tensor:

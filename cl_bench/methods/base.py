@@ -132,6 +132,13 @@ class Method(Stateful):
         """
         return copy.deepcopy(self.net.module) if type(self).logits is Method.logits else None
 
+    def moves(self, learned: Task, tested: Task) -> bool:
+        """Whether learning the one task may have changed the :meth:`logits` for the other.
+
+        If not, they are the same to the bit and the run does not test the other again.
+        """
+        return True
+
     def forget(self, task: int) -> None:
         """Drop all that belongs to the task of this index alone, if it is still there.
 

@@ -95,7 +95,7 @@ class GEM(Method):
             self.count["unsolved"] += 1  # the run is diverging; the runner will say so
             return
         self.count["fallbacks"] += not solved
-        g.addmv_(G.t(), torch.from_numpy(v + added).to(g))
+        g.addmv_(G.t(), torch.from_numpy(v + added).to(g.dtype).to(g.device))
 
     def diagnostics(self) -> dict[str, Any]:
         """How often a constraint was violated, in all and per past task, and how it was solved."""

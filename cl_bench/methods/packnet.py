@@ -90,6 +90,9 @@ class PackNet(Method):
                     self.move(mine, *batch, task)
         self.owner[mine] = task.index + 1
 
+    def moves(self, learned: Task, tested: Task) -> bool:
+        return tested.index >= learned.index  # what a task owns, no later one moves
+
     def logits(self, x: Tensor, task: Task) -> Tensor:
         """Outputs (n, C) with the weights of the task and of those before it."""
         with self.weights_of(task):

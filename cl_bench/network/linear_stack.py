@@ -39,7 +39,7 @@ class Fan:
     """K stacks that differ in the weights of their first layers alone, on the same inputs.
 
     ``weights`` are K times (width, D). Their first layers are one product, and so is every later
-    one.
+    one. Products are formed in ``dtype``, if it is given.
     """
 
     def __init__(
@@ -58,14 +58,9 @@ class Fan:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Outputs (n, K, C) of flat inputs (n, d): those that ``columns`` (d,) names."""
-        if self.dtype is None:
-            z = torch.addmm(self.bias, x, self._weights)
-        else:
-            z = product(x, self._weights, self.dtype).add_(self.bias)
-        a = z.view(len(x) * self.count, -1)
+        a = affine(x, self._weights, self.bias, self.dtype).view(len(x) * self.count, -1)
         for layer in self.stack.layers[1:]:
-            a = a.relu_()
-            a = torch.addmm(layer.bias, a, layer.weight.t())
+            a = affine(a.relu_(), layer.weight.t(), layer.bias, self.dtype)
         return a.view(len(x), self.count, -1)
 
 
@@ -77,25 +72,17 @@ class Passed(NamedTuple):
 
 
 @torch.no_grad()
-def forward(
-    stack: LinearStack, x: Tensor, columns: Tensor | None = None, dtype: torch.dtype | None = None
-) -> Passed:
-    """Flat inputs (n, D) through the stack, or those inputs alone that ``columns`` (d,) names.
+def forward(stack: LinearStack, x: Tensor, dtype: torch.dtype | None = None) -> Passed:
+    """Flat inputs (n, D) through the stack.
 
     Products are formed in ``dtype``, if it is given, all else in the parameters' own type.
     """
     inputs, a = [], x
     for position, layer in enumerate(stack.layers):
-        weight = layer.weight
         if position:
             a = a.relu_()
-        elif columns is not None:
-            weight = weight.index_select(1, columns)
         inputs.append(a)
-        if dtype is None:
-            a = torch.addmm(layer.bias, a, weight.t())
-        else:
-            a = product(a, weight.t(), dtype).add_(layer.bias)
+        a = affine(a, layer.weight.t(), layer.bias, dtype)
     return Passed(a, inputs)
 
 
@@ -114,6 +101,13 @@ def backward(
         if position:
             delta = product(delta, stack.layers[position].weight, dtype)
             delta = torch.ops.aten.threshold_backward(delta, a, 0)  # as autograd has it
+
+
+def affine(a: Tensor, weights: Tensor, bias: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """a ``weights`` + ``bias``, the product as in :func:`product`."""
+    if dtype is None:
+        return torch.addmm(bias, a, weights)
+    return product(a, weights, dtype).add_(bias)
 
 
 def product(a: Tensor, b: Tensor, dtype: torch.dtype | None) -> Tensor:

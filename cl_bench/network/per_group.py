@@ -22,30 +22,21 @@ class Groups:
     """Samples of K groups: ``x`` is (K, m, *input_shape); group k is its first ``counts[k]``
     samples, the rest is padding.
 
-    With ``compact`` what is zero in all samples of a group is left out of a copy: worth it for
-    groups that are used many times. ``dtype`` is that of the products that they enter; None: their
-    own.
+    ``dtype`` is that of the products that they enter; None: their own.
     """
 
     def __init__(
         self,
         x: Tensor,
         counts: list[int],
-        compact: bool = False,
         dtype: torch.dtype | None = None,
     ) -> None:
         self.x = x
         self.counts = counts
         self.size = x.shape[1]  # m
         self.dtype = dtype
-        self.flat = [part[:n].flatten(1) for part, n in zip(x, counts, strict=True)]
-        self.columns: list[Tensor | None] = [None] * len(counts)
-        if compact:
-            for k, inputs in enumerate(self.flat):
-                columns = (inputs != 0).any(0).nonzero().flatten()
-                kept = inputs.index_select(1, columns)
-                self.flat[k] = kept if dtype is None else kept.to(dtype)
-                self.columns[k] = columns
+        inputs = x if dtype is None else x.to(dtype)
+        self.flat = [part[:n].flatten(1) for part, n in zip(inputs, counts, strict=True)]
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -70,7 +61,7 @@ def group_gradients(
     parts = _parts(stack)
 
     def there(k: int) -> Passed:
-        passed = forward(stack, groups.flat[k], groups.columns[k], groups.dtype)
+        passed = forward(stack, groups.flat[k], groups.dtype)
         logits[groups.rows(k)] = passed.outputs
         return passed
 
@@ -82,14 +73,10 @@ def group_gradients(
         for position, a, delta in backward(stack, passed[k], deltas[groups.rows(k)], groups.dtype):
             weight, bias = (out[k, part] for part in parts[position])
             weight = weight.view(stack.layers[position].weight.shape)
-            columns = None if position else groups.columns[k]
-            if columns is None and groups.dtype is None:
+            if groups.dtype is None:
                 torch.mm(delta.t(), a, out=weight)
-            elif columns is None:
-                weight.copy_(product(delta.t(), a, groups.dtype))
             else:
-                gradient = product(delta.t(), a, groups.dtype)
-                weight.zero_().scatter_(1, columns.expand(len(weight), -1), gradient)
+                weight.copy_(product(delta.t(), a, groups.dtype))
             torch.sum(delta, 0, out=bias)
 
     workers.map(back, range(len(groups)))

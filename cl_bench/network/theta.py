@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -58,6 +59,8 @@ class Network:
     Both keep their addresses for the whole run. ``passes`` counts what goes through; the networks
     of one run share it. ``outputs`` is C. ``generator`` seeds the random numbers of layers that
     draw some (dropout), which are the network's own. ``workers`` are the run's threads.
+    ``precision`` is that of the products of :meth:`group_gradients` in a stack of linear layers;
+    None: their own.
     """
 
     def __init__(
@@ -68,12 +71,14 @@ class Network:
         outputs: int | None = None,
         generator: torch.Generator | None = None,
         workers: Workers | None = None,
+        precision: torch.dtype | None = None,
     ) -> None:
         self.module = module.to(device)
         self.stack = module if isinstance(module, LinearStack) else None
         self.device = device
         self.passes = passes or Passes()
         self.workers = workers or Workers()
+        self.precision = precision
         self.outputs = outputs  # C, where it is known
         self._recorded = 0  # samples that went forward and wait for the backward pass
         self.names = [name for name, p in module.named_parameters() if p.requires_grad]
@@ -148,13 +153,12 @@ class Network:
         self._recorded = 0
         return g
 
-    def groups(self, x: Tensor, counts: list[int], compact: bool = False) -> Groups:
+    def groups(self, x: Tensor, counts: list[int]) -> Groups:
         """Samples x (K, m, *input_shape) of K groups for :meth:`group_gradients`.
 
-        Group k is its first ``counts[k]`` samples, the rest is padding. With ``compact`` they are
-        copied into a form that takes time to make and less to use, where there is one.
+        Group k is its first ``counts[k]`` samples, the rest is padding.
         """
-        return Groups(x, counts, compact and self.stack is not None)
+        return Groups(x, counts, self.precision)
 
     def group_gradients(self, groups: Groups, sample_loss: SampleLoss, out: Tensor) -> Tensor:
         """Row k of ``out`` (K, P) becomes the gradient of the mean loss of group k.
@@ -230,10 +234,10 @@ class Network:
     def _forward(self, x: Tensor) -> Tensor:
         if self.random is None or not self.module.training:
             return self.module(x)
-        with torch.random.fork_rng():
-            self._random_module().set_rng_state(self.random)
+        with self._own_random_numbers() as device:
+            device.set_rng_state(self.random)
             logits = self.module(x)
-            self.random = self._random_module().get_rng_state()
+            self.random = device.get_rng_state()
         return logits
 
     def _random_numbers(self, generator: torch.Generator) -> Tensor | None:
@@ -241,13 +245,19 @@ class Network:
         if not any(isinstance(layer, _DropoutNd) for layer in self.module.modules()):
             return None
         seed = torch.randint(2**62, (), generator=generator).item()
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            return self._random_module().get_rng_state()
+        with self._own_random_numbers() as device:
+            device.manual_seed(seed)
+            return device.get_rng_state()
 
-    def _random_module(self) -> ModuleType:
-        """Where the device's random numbers are."""
-        return torch.cuda if self.device.type == "cuda" else torch
+    @contextmanager
+    def _own_random_numbers(self) -> Iterator[ModuleType]:
+        """Yields where the device's random numbers are; they stay as they were for all others."""
+        device = {"cuda": torch.cuda, "mps": torch.mps}.get(self.device.type, torch)
+        before = device.get_rng_state()
+        try:
+            yield device
+        finally:
+            device.set_rng_state(before)
 
     def state_dict(self) -> dict[str, Any]:
         """Parameters and buffers by the module's own names, in their shapes."""

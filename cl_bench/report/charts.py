@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import numpy as np
 
-from cl_bench.drawing.plots import Chart, Matrix, Series, line_figure, matrix_figure, mean_seen
+from cl_bench.drawing.plots import (
+    Chart,
+    Matrix,
+    Series,
+    line_figure,
+    matrix_figure,
+    mean_seen,
+    seen_words,
+)
 from cl_bench.drawing.style import COLUMN, PAGE, Style, colours
 from cl_bench.report.grouping import NONE, Group, natural, setting
 from cl_bench.report.statistics import Interval, Spread, spread
@@ -127,10 +137,12 @@ def _streams(report: Report) -> list[tuple[str, list[Group]]]:
 
 def _line(row: tuple, x: Sequence[float], found: Sequence[Spread], level: bool = False) -> Series:
     names, style, number = row
+    measured = [not math.isnan(s.mean) for s in found]
+    x, found = [*compress(x, measured)], [*compress(found, measured)]
     mean = [s.mean for s in found]
     low = [s.mean if s.low is None else max(0.0, s.low) for s in found]
     high = [s.mean if s.high is None else min(1.0, s.high) for s in found]
-    return Series(names, style, list(x), mean, low, high, number, level)
+    return Series(names, style, x, mean, low, high, number, level)
 
 
 def _spreads(values: Sequence[Sequence[float]], interval: Interval) -> list[Spread]:
@@ -152,7 +164,8 @@ def _over_time(
         )
         for member in members
     ]
-    return [Chart(words, "tasks learned", "accuracy on the tasks seen", lines)]
+    of = seen_words(*((run.matrix, run.learned) for member in members for run in member.runs))
+    return [Chart(words, "tasks learned", f"accuracy on {of}", lines)]
 
 
 def _each_task(

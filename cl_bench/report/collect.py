@@ -13,6 +13,7 @@ import numpy as np
 
 from cl_bench import metrics
 from cl_bench.config.pairing import identity
+from cl_bench.config.schema import flat, further_identity
 from cl_bench.files.untrusted import (
     Damaged,
     clean,
@@ -51,7 +52,8 @@ class RecordedRun:
     learned: tuple[int, ...] = ()  # the task (its column) of each stay, (S,)
     metrics: dict[str, float] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
-    config: dict[str, dict[str, Any]] = field(default_factory=dict)  # the sections of IDENTITY
+    # the sections of IDENTITY, and what else determines the result
+    config: dict[str, Any] = field(default_factory=dict)
 
     @property
     def code(self) -> str:
@@ -115,6 +117,9 @@ def take_config(run: RecordedRun, config: dict[str, Any]) -> None:
             if value is not None and not without:
                 run.settings[clean(f"{section}.{key}", 80)] = _plain(value)
         run.config[section] = values
+    further = further_identity(config)
+    run.config |= further
+    run.settings |= {clean(key, 80): _plain(value) for key, value in flat(further).items()}
     run.settings["dataset.task_identity"] = _plain(identity(config["dataset"]))
     seed = config.get("seed")
     if type(seed) is not int:
@@ -200,7 +205,7 @@ def newest_of_each(runs: Iterable[RecordedRun]) -> tuple[list[RecordedRun], list
         content = data.get("sha256") if isinstance(data, dict) else None
         key = (run.key, run.code if run.problem is None else None, str(content))
         if (other := kept.get(key)) is not None and run.problem is None:
-            same = np.array_equal(other.matrix, run.matrix)
+            same = np.array_equal(other.matrix, run.matrix, equal_nan=True)
             notes.append(
                 f"{other.directory} and {run.directory} are the same run"
                 f"{'' if same else ' WITH DIFFERENT RESULTS'}; the later one is used"

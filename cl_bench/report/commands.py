@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cl_bench.config.compose import compose
-from cl_bench.config.schema import default_identity
+from cl_bench.config.schema import default_identity, flat, further_identity
 from cl_bench.errors import UsageError
 from cl_bench.files.untrusted import Damaged, clean, read_yaml
 from cl_bench.report.collect import IDENTITY, RecordedRun
@@ -71,7 +71,8 @@ class Commands:
                 for key, default in values.items()
                 if key in asked[section] and asked[section][key] != default
             ]
-        return words
+        further = flat(further_identity(config))
+        return words + [f"{key}={_value(value)}" for key, value in further.items()]
 
     def _compose(self, words: Sequence[str]) -> dict[str, dict[str, Any]] | None:
         """The sections that determine a result; None if the words compose nothing."""

@@ -22,6 +22,7 @@ from cl_bench.report.commands import Commands
 from cl_bench.report.grouping import Group, setting, split, telling_apart, text, varying
 from cl_bench.report.sections import Cell, Section, all_sections, decimal, heading
 from cl_bench.report.table import Report
+from cl_bench.results.record import known_rows
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -102,7 +103,7 @@ def _pictures(report: Report) -> Pictures:
                     "svg": Markup(style.svg(figure, f"matrix-{number}")),
                     "numbers": json.dumps(list(matrix.numbers)),
                     "rows": json.dumps(matrix.rows),
-                    "values": json.dumps((100 * matrix.values).round(1).tolist()),
+                    "values": json.dumps(known_rows((100 * matrix.values).round(1))),
                     "seeds": len(report.grouping.groups[number].runs),
                 }
             )  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any
 from cl_bench.errors import RunError, UsageError
 from cl_bench.files.atomic import write_atomic
 from cl_bench.metrics import known
-from cl_bench.metrics.base import form
+from cl_bench.metrics.base import MISSING, form
 from cl_bench.report.collect import RecordedRun
 from cl_bench.report.formats import in_markdown, markdown
 from cl_bench.report.grouping import Group
@@ -113,8 +113,10 @@ def _run_card(run: PublishedRun) -> str:
         lines += ["", "Test accuracy in % on each task (columns) after learning each (rows).", ""]
         names = [in_markdown(name) for name in run.tasks]
         lines += ["| after | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
-        for after, row in zip(["untrained", *names], run.accuracy, strict=True):
-            lines.append(f"| {after} | " + " | ".join(f"{100 * v:.1f}" for v in row) + " |")
+        learned = run.learned or range(1, len(names) + 1)
+        rows = ["untrained", *(names[column - 1] for column in learned)]
+        for after, row in zip(rows, run.accuracy, strict=True):
+            lines.append(f"| {after} | " + " | ".join(map(_percent, row)) + " |")
         lines.append("")
     facts = {
         "seed": run.seed, "ended": run.time, "accuracies, sha256": run.accuracy_sha256,
@@ -123,6 +125,10 @@ def _run_card(run: PublishedRun) -> str:
     }  # fmt: skip
     lines += [f"- {in_markdown(k)}: {in_markdown(_words(v))}" for k, v in facts.items() if v]
     return "\n".join([*lines, "", "Its configuration is in [config.yaml](config.yaml).", ""])
+
+
+def _percent(value: float | None) -> str:
+    return MISSING if value is None else f"{100 * value:.1f}"
 
 
 def _words(value: Any) -> str:

@@ -21,7 +21,7 @@ from cl_bench.errors import RunError
 from cl_bench.files.untrusted import Damaged, clean, read_text
 from cl_bench.metrics.base import Measured
 from cl_bench.report.collect import FORGOTTEN, RecordedRun, take_config, take_metrics
-from cl_bench.results.record import accuracy_text, check_accuracy, check_learned
+from cl_bench.results.record import accuracy_text, check_accuracy, check_learned, known_rows
 
 FILE = "runs.jsonl"
 NAME = r"[A-Za-z0-9][\w.,+=-]{0,199}"
@@ -40,9 +40,9 @@ class PublishedRun(BaseModel):
     message: str = Field("", max_length=300, description="where it diverged")
     time: datetime | None = Field(None, description="when it ended, UTC")
     seed: int = Field(description="of tasks, order, initialisation and the method's own draws")
-    config: dict[str, dict[str, Any]] = Field(
-        description="sections method, dataset, model and memory of the resolved configuration; of "
-        "a path the last part alone"
+    config: dict[str, Any] = Field(
+        description="sections method, dataset, model and memory of the resolved configuration, and "
+        "what else determines the result where it is not the default; of a path the last part alone"
     )
     tasks: list[str] = Field([], max_length=100_000, description="names of the T tasks")
     numbers: list[int] = Field([], description="their positions in the stream, from 1")
@@ -50,8 +50,10 @@ class PublishedRun(BaseModel):
     learned: list[int] = Field(
         [], description="where tasks return, the task of each of S stays, from 1; else S is T"
     )
-    accuracy: list[list[float]] = Field(
-        [], description="S+1 rows of T accuracies: row 0 untrained, row i after learning i tasks"
+    accuracy: list[list[float | None]] = Field(
+        [],
+        description="S+1 rows of T accuracies: row 0 untrained, row i after learning i tasks; null "
+        "for what was not measured",
     )
     metrics: dict[str, float] = Field({}, description="costs, and metrics as they were then")
     environment: dict[str, Any] = Field({}, description="versions, code state, machine, threads")
@@ -79,7 +81,7 @@ def as_published(run: RecordedRun) -> PublishedRun:
     return PublishedRun(
         **known, tasks=list(run.names), numbers=list(run.numbers),
         learned=[task + 1 for task in run.learned] if len(run.learned) > len(run.names) else [],
-        forgotten=run.settings.get(FORGOTTEN), accuracy=run.matrix.tolist(), metrics=run.metrics,
+        forgotten=run.settings.get(FORGOTTEN), accuracy=known_rows(run.matrix), metrics=run.metrics,
         environment={key: facts[key] for key in TOLD if key in facts},
         accuracy_sha256=_checksum(run.names, run.matrix),
         dataset_sha256=dataset.get("sha256") if isinstance(dataset, dict) else None,

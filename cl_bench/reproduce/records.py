@@ -32,7 +32,7 @@ def read_run(run: Wanted) -> dict[str, Any]:
         return {**_name(run), "diverged": True, **nothing}
     from cl_bench.files.untrusted import Damaged, read_json, read_yaml
     from cl_bench.results.forgotten import read_forgotten
-    from cl_bench.results.record import read_results
+    from cl_bench.results.record import known_rows, read_results
 
     again = f"remove {run.directory} and run it again"
     try:
@@ -48,7 +48,7 @@ def read_run(run: Wanted) -> dict[str, Any]:
             raise Damaged("environment.json: does not name the dataset")
     except Damaged as error:
         raise RunError(f"{run.directory} is damaged ({error}); {again}") from None
-    table = (run.directory / "accuracy.csv").read_bytes()
+    table, rows = (run.directory / "accuracy.csv").read_bytes(), known_rows(matrix)
     return {
         **_name(run),
         "diverged": False,
@@ -56,10 +56,10 @@ def read_run(run: Wanted) -> dict[str, Any]:
         "metrics": values,
         "accuracy_sha256": hashlib.sha256(table).hexdigest(),
         "tasks": names,
-        "untrained": matrix[0].tolist(),
+        "untrained": rows[0],
         "learned": matrix[1:].diagonal().tolist(),
         "final": matrix[-1].tolist(),
-        "accuracy": matrix.tolist() if len(names) <= LARGEST_MATRIX else None,
+        "accuracy": rows if len(names) <= LARGEST_MATRIX else None,
         "stream_sha256": facts.get("stream_sha256"),
         "dataset_sha256": dataset.get("sha256"),
         "environment": {key: facts.get(key) for key in ENVIRONMENT},
@@ -100,7 +100,7 @@ def _metrics(run: dict[str, Any]) -> dict[str, Any]:
         matrix = np.full((tasks + 1, tasks), np.nan)
         np.fill_diagonal(matrix[1:], run["learned"])
         matrix[0], matrix[-1] = run["untrained"], run["final"]
-    return metrics.compute(Measured(np.array(matrix), run["metrics"]))
+    return metrics.compute(Measured(np.array(matrix, dtype=np.float64), run["metrics"]))
 
 
 def write_record(

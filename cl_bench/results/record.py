@@ -181,15 +181,24 @@ class RunRecord:
 
 
 def read_accuracy(directory: Path) -> tuple[list[str], np.ndarray]:
-    """Task names and accuracy matrix (S+1, T) of a run; :class:`Damaged` if they are none."""
+    """Task names and accuracy matrix (S+1, T) of a run; :class:`Damaged` if they are none.
+
+    NaN is what was not measured, an empty cell; the last row is measured whole.
+    """
     text = read_text(directory / "accuracy.csv")
     try:
         names, *rows = csv.reader(io.StringIO(text))
-        matrix = np.array(rows, dtype=np.float64)
+        matrix = np.array([[_number(cell) for cell in row] for row in rows], dtype=np.float64)
     except (ValueError, csv.Error) as error:
         raise Damaged(f"accuracy.csv: {clean(error)}") from None
     check_accuracy(names, matrix)
     return [from_table_cell(name) for name in names], matrix
+
+
+def _number(cell: str) -> float:
+    """-1, which is no accuracy, for what is no number."""
+    value = float(cell or "nan")
+    return -1.0 if cell and math.isnan(value) else value
 
 
 def check_accuracy(names: Sequence[str], matrix: np.ndarray) -> None:
@@ -197,7 +206,8 @@ def check_accuracy(names: Sequence[str], matrix: np.ndarray) -> None:
     tasks = len(names)
     if tasks == 0 or matrix.ndim != 2 or matrix.shape[1] != tasks or len(matrix) <= tasks:
         raise Damaged(f"accuracy.csv: shape {matrix.shape} for {tasks} tasks")
-    if not ((matrix >= 0) & (matrix <= 1)).all():
+    measured = (matrix >= 0) & (matrix <= 1)
+    if not (measured[-1].all() and (measured | np.isnan(matrix)).all()):
         raise Damaged("accuracy.csv: values that are no accuracies")
 
 
@@ -228,6 +238,11 @@ def check_learned(learned: Sequence[int], matrix: np.ndarray, where: str) -> Non
         raise Damaged(f"{where}: does not say which of {tasks} tasks each of {rows} rows is of")
 
 
+def known_rows(matrix: np.ndarray) -> list[list[float | None]]:
+    """A matrix as JSON has it; None for what was not measured."""
+    return [[None if math.isnan(value) else value for value in row] for row in matrix.tolist()]
+
+
 def read_results(directory: Path) -> tuple[list[str], np.ndarray, dict[str, Any]]:
     """The same and the metrics, those of today whatever the file has; :class:`Damaged` too if the
     two files do not fit."""
@@ -242,7 +257,8 @@ def read_results(directory: Path) -> tuple[list[str], np.ndarray, dict[str, Any]
 
 
 def _csv(header: list[str], rows: list[list[float]]) -> str:
-    """Numbers with all the digits that give them back exactly."""
+    """Numbers with all the digits that give them back exactly; an empty cell for NaN."""
     table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows([header, *rows])
+    cells = [["" if math.isnan(value) else value for value in row] for row in rows]
+    csv.writer(table, lineterminator="\n").writerows([header, *cells])
     return table.getvalue()

@@ -13,7 +13,7 @@ from cl_bench.config.pairing import identity
 from cl_bench.errors import RunError
 from cl_bench.files.atomic import write_atomic
 from cl_bench.files.untrusted import Damaged, clean, read_yaml
-from cl_bench.metrics.base import form
+from cl_bench.metrics.base import MISSING, form
 from cl_bench.results.forgotten import Forgotten, read_forgotten
 from cl_bench.results.record import read_learned, read_results
 
@@ -86,7 +86,10 @@ def heat_table(
     for column in shown:
         table.add_column(f"{numbers[column]} ", justify="right", width=cell)
     for row in [0, *(stay + 1 for stay, task in enumerate(learned) if task in shown)]:
-        cells = [Text(f"{100 * v:.0f} "[:cell], style=_heat(v)) for v in matrix[row, shown]]
+        cells = [
+            Text("" if np.isnan(v) else f"{100 * v:.0f} "[:cell], style=_heat(v))
+            for v in matrix[row, shown]
+        ]
         table.add_row("untrained " if row == 0 else f"task {numbers[learned[row - 1]]} ", *cells)
     return table
 
@@ -140,7 +143,7 @@ def write_markdown(directory: Path) -> None:
     ]
     for row, accuracies in enumerate(matrix):
         label = "untrained" if row == 0 else names[learned[row - 1]]
-        lines.append(f"| {label} | " + " | ".join(f"{100 * v:.1f}" for v in accuracies) + " |")
+        lines.append(f"| {label} | " + " | ".join(map(_percent, accuracies)) + " |")
     write_atomic(directory / "summary.md", "\n".join(lines) + "\n")
 
 
@@ -156,8 +159,14 @@ def _known_lines(directory: Path) -> list[str]:
     return [f"Scenario {clean(dataset.get('scenario', '?'), 40)}: {known}.", ""]
 
 
+def _percent(value: float) -> str:
+    return MISSING if np.isnan(value) else f"{100 * value:.1f}"
+
+
 def _heat(value: float) -> str:
-    """The colours as rich has them."""
+    """The colours as rich has them; none for what was not measured."""
+    if np.isnan(value):
+        return ""
     ink, (red, green, blue) = heat_colours(value)
     return f"{ink} on rgb({red},{green},{blue})"
 

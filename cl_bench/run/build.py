@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,9 +14,10 @@ from cl_bench import datasets
 from cl_bench.config import registry, schema
 from cl_bench.config.pairing import check_identity, check_pairing, refusal
 from cl_bench.config.schema import RunConfig
-from cl_bench.errors import RunError
+from cl_bench.errors import RunError, UsageError
 from cl_bench.memory.base import Memory
 from cl_bench.methods.base import Context, Method
+from cl_bench.network.linear_stack import LinearStack
 from cl_bench.network.theta import Network, Passes
 from cl_bench.network.workers import Workers
 from cl_bench.rng import drawing_from, generator
@@ -37,6 +40,7 @@ class Run:
     method: Method
     tracker: Tracker
     workers: Workers
+    precision: torch.dtype | None = None  # of the products in a stack's evaluation; None: its own
 
     def pass_over(self, task: Task, batches: int | None = None) -> None:
         """Note what the task's first ``batches`` batches (None: all), which were learned before,
@@ -61,6 +65,7 @@ def prepare(cfg: RunConfig, recorded: bool = False) -> Run:
     with no_more_than_there_is(cfg, device.type == "cpu"):
         memory = make_memory(len(stream.tasks), stream.input_shape, device) if uses_memory else None
     init, passes = generator(cfg.seed, "init"), Passes()
+    precision = torch.bfloat16 if cfg.device.precision == "bf16" else None
     # on a GPU the kernels are the threads
     workers = Workers(threads(cfg) if device.type == "cpu" else 1)
 
@@ -68,7 +73,7 @@ def prepare(cfg: RunConfig, recorded: bool = False) -> Run:
         chosen = make_model.changed(changes)
         with drawing_from(init):
             module = chosen(stream.input_shape, stream.classes)
-        return Network(module, device, passes, stream.classes, init, workers)
+        return Network(module, device, passes, stream.classes, init, workers, precision)
 
     context = Context(
         model=make_model.settings,
@@ -87,7 +92,7 @@ def prepare(cfg: RunConfig, recorded: bool = False) -> Run:
     )
     with no_more_than_there_is(cfg, device.type == "cpu"):
         method = make_method(context)
-    return Run(cfg, device, stream, scenario, memory, method, tracker, workers)
+    return Run(cfg, device, stream, scenario, memory, method, tracker, workers, precision)
 
 
 def choose(cfg: RunConfig, recorded: bool = False) -> tuple[_Choice, ...]:
@@ -104,6 +109,11 @@ def choose(cfg: RunConfig, recorded: bool = False) -> tuple[_Choice, ...]:
     )
     if not recorded:
         check_pairing(cfg)
+    if cfg.device.precision == "bf16" and not issubclass(chosen[2].cls, LinearStack):
+        raise UsageError(
+            f"device.precision=bf16: is for stacks of linear layers, and model={cfg.model['name']} "
+            "is none; choose model=mlp or device.precision=float32"
+        )
     return chosen
 
 
@@ -149,15 +159,43 @@ def _open(make_stream: _Choice, seed: int, device: torch.device) -> Stream:
 def pick_device(cfg: RunConfig) -> torch.device:
     """The run's device, set up to be deterministic: kernels on the CPU keep to one thread."""
     torch.set_num_threads(1)
+    device = _device(cfg.device.name)
+    if cfg.device.precision == "bf16" and not multiplies_bf16(device):
+        raise RunError(
+            f"device.precision=bf16: the {device.type.upper()} here has no instructions for it, "
+            "and would be slower than without; choose device.precision=float32"
+        )
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False
+    return device
+
+
+def _device(name: str) -> torch.device:
+    if name == "mps":  # by name alone: it has never been tried
+        if not torch.backends.mps.is_available():
+            raise RunError("device=mps: there is no Apple GPU here; choose device=cpu")
+        return torch.device("mps")
     available = torch.cuda.is_available()
-    if cfg.device.name == "cuda" and not available:
+    if name == "cuda" and not available:
         raise RunError("device=cuda: no CUDA device is usable here; choose device=cpu")
-    if cfg.device.name == "cpu" or not available:
-        return torch.device("cpu")
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
-    torch.use_deterministic_algorithms(True)
-    torch.backends.cudnn.benchmark = False
-    return torch.device("cuda")
+    return torch.device("cuda" if available and name != "cpu" else "cpu")
+
+
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether the device has instructions for products of bfloat16 numbers; of an Apple GPU it is
+    not known."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu":
+        return False
+    try:
+        facts = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    words = re.search(r"^(?:flags|Features)\s*:(.*)$", facts, re.MULTILINE)
+    return words is not None and bool({"avx512_bf16", "amx_bf16", "bf16"} & set(words[1].split()))
 
 
 def threads(cfg: RunConfig) -> int:

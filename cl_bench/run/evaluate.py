@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cl_bench.network.linear_stack import Fan, LinearStack
+from cl_bench.network.linear_stack import Fan, LinearStack, forward
+from cl_bench.rng import generator
 from cl_bench.run.build import Run
 from cl_bench.streams.task import Task
 from cl_bench.streams.transforms import to_unit
@@ -16,6 +17,58 @@ from cl_bench.streams.transforms import to_unit
 # what fans make of a block of samples stays in a core's cache: rows and outputs of a first layer;
 # and the weights of those that are made at a time
 FAN_ROWS, FAN_NUMBERS, FAN_WEIGHTS = 500, 2**18, 2**23
+
+
+Row = list[float | None]
+
+
+def measure(run: Run, stays: int, before: Row | None = None) -> Row:
+    """The row of the accuracy matrix after so many ``stays``, (T,); None for what is not measured.
+
+    ``before`` is the row above it: what it has of a task whose answers cannot have changed since
+    then is not measured again.
+    """
+    latest, asked = run.stream.stays[stays - 1], _asked(run, stays)
+    values: Row = [None] * len(run.stream.tasks)
+    moved = []
+    for task in run.stream.tasks:
+        if task.index not in asked:
+            continue
+        # among classes that are more than before, equal outputs are another answer
+        same = before is not None and run.scenario.kind != "class"
+        if same and before[task.index] is not None and not run.method.moves(latest, task):
+            values[task.index] = before[task.index]
+        else:
+            moved.append(task)
+    accuracy = evaluate(run, moved)
+    for task in moved:
+        values[task.index] = float(accuracy[task.index])
+    return values
+
+
+def mean_seen(run: Run, stays: int, row: Row) -> float:
+    """The mean of ``row`` over the tasks seen in so many stays, of what was measured of them."""
+    known = [row[index] for index in _seen(run, stays) if row[index] is not None]
+    return sum(known) / len(known)
+
+
+def _asked(run: Run, stays: int) -> set[int]:
+    """The tasks whose accuracy belongs into the row after so many stays."""
+    everything = {task.index for task in run.stream.tasks}
+    if stays == len(run.stream.stays):
+        return everything
+    latest = {run.stream.stays[stays - 1].index} if stays else set()
+    kinds = {"all": everything, "seen": _seen(run, stays), "last": latest}
+    asked, some = kinds[run.cfg.evaluate], run.cfg.evaluate_tasks
+    if some is None:
+        return asked
+    # the same whatever the seed, so that runs can be averaged
+    drawn = torch.randperm(len(everything), generator=generator(0, "evaluation"))[:some]
+    return asked & set(drawn.tolist()) | latest
+
+
+def _seen(run: Run, stays: int) -> set[int]:
+    return {stay.index for stay in run.stream.stays[:stays]}
 
 
 @torch.inference_mode()
@@ -50,7 +103,12 @@ def _right(run: Run, task: Task, answers: Callable[[Tensor], Tensor] | None) -> 
 
     def right(rows: slice | Tensor) -> Tensor:
         x = task.transform(test, rows)
-        logits = run.method.logits(x, told) if answers is None else answers(x)
+        if answers is None:
+            logits = run.method.logits(x, told)
+        elif isinstance(answers, LinearStack):
+            logits = forward(answers, x.flatten(1), run.precision).outputs
+        else:
+            logits = answers(x)
         return (run.scenario.mask(logits, task.index).argmax(1) == test.labels[rows]).sum()
 
     blocks = run.stream.test_rows(task)
@@ -77,7 +135,7 @@ def _fans(run: Run, together: dict[LinearStack, list[tuple[Task, Tensor]]]) -> I
         some = max(1, FAN_WEIGHTS // members[0][1].numel())
         for start in range(0, len(members), some):
             tasks, weights = zip(*members[start : start + some], strict=True)
-            fans.append((Fan(stack, weights, run.stream.test.columns), tasks))
+            fans.append((Fan(stack, weights, run.stream.test.columns, run.precision), tasks))
             room -= sum(weight.numel() for weight in weights)
             if room <= 0:
                 yield fans

@@ -22,6 +22,7 @@ from cl_bench.results.record import RunRecord
 from cl_bench.run import environment
 from cl_bench.run.build import Run, prepare
 from cl_bench.run.checkpoint import Checkpoint, stamp
+from cl_bench.run.evaluate import mean_seen
 from cl_bench.run.learn import learn
 from cl_bench.run.progress import Progress
 from cl_bench.run.room import is_lack_of_memory, lack_of_memory
@@ -159,8 +160,7 @@ def _progress(run: Run, run_state: RunState, show_bar: bool) -> Progress:
     progress = Progress([run.stream.batches(stay) for stay in stays], show_bar)
     if (learned := len(run_state.rows) - 1) > 0:
         seconds = [(row["seconds_train"], row["seconds_eval"]) for row in run_state.timings[1:]]
-        seen = [run_state.rows[-1][stay.index] for stay in stays[:learned] if not stay.visit]
-        progress.resume(seconds, sum(seen) / len(seen))
+        progress.resume(seconds, mean_seen(run, learned, run_state.rows[-1]))
     return progress
 
 
@@ -219,7 +219,7 @@ def _check_kernel(run: Run, run_state: RunState) -> None:
 
 def _record(run: Run, run_state: RunState, record: RunRecord) -> dict[str, Any]:
     """Write the results of a run that has learned all its tasks; returns its metrics."""
-    stream, method, matrix = run.stream, run.method, np.array(run_state.rows)
+    stream, method, matrix = run.stream, run.method, np.array(run_state.rows, dtype=np.float64)
     counted: dict[str, Any] = {
         **method.metrics(),
         "parameters": method.parameters,
@@ -301,4 +301,4 @@ def _log_file(path: Path, mode: str) -> Iterator[None]:
 
 
 def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -11,10 +11,9 @@ import json
 import logging
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from cl_bench import datasets
-from cl_bench.config.schema import RunConfig
+from cl_bench.config.schema import RunConfig, flat, identity_of
 from cl_bench.errors import RunError, UsageError
 from cl_bench.files.untrusted import Damaged, clean, read_json, read_yaml
 from cl_bench.results.record import RunRecord
@@ -58,7 +57,7 @@ def _other_configuration(directory: Path, cfg: RunConfig) -> str:
         return f"does not say what its results are of ({error})"
     # as plain as what was read, lists and all
     asked = json.loads(json.dumps(cfg.identity()))
-    here, there = _flat(asked), _flat({key: recorded.get(key) for key in asked})
+    here, there = flat(asked), flat(identity_of(recorded))
     different = sorted(key for key in here | there if here.get(key) != there.get(key))
     if not different:
         return ""
@@ -98,12 +97,3 @@ def _other_code(directory: Path) -> str:
     version = clean(recorded.get("cl_bench", "unknown"), 20)
     at = f", commit {clean(commit, 12)[:8]}" if commit else ""
     return f"has results of other code (cl-bench {version}{at}); force=true runs it with this code"
-
-
-def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(values, dict):
-        return {prefix: values}
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        found |= _flat(value, f"{prefix}.{key}" if prefix else str(key))
-    return found

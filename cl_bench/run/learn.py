@@ -12,7 +12,7 @@ import torch
 from cl_bench.errors import Diverged
 from cl_bench.run.build import Run
 from cl_bench.run.checkpoint import Checkpoint
-from cl_bench.run.evaluate import evaluate
+from cl_bench.run.evaluate import mean_seen, measure
 from cl_bench.run.progress import Progress
 from cl_bench.run.signals import deferred
 from cl_bench.run.state import RunState
@@ -25,8 +25,8 @@ def learn(
     checkpoint: Checkpoint | None = None,
     run_state: RunState | None = None,
 ) -> tuple[np.ndarray, list[dict[str, float]]]:
-    """One pass over the stream: accuracy matrix (S+1, T) after S stays in T tasks, and the seconds
-    of every row.
+    """One pass over the stream: accuracy matrix (S+1, T) after S stays in T tasks, NaN where it was
+    not measured, and the seconds of every row.
 
     ``run_state`` says how far the run, whose method's state is loaded, has come already; it is kept
     up to date, and saved to ``checkpoint`` on the way.
@@ -35,7 +35,7 @@ def learn(
     run_state = run_state or RunState()
     if not run_state.rows:
         with _timed(run.device) as seconds:
-            run_state.rows.append(evaluate(run).tolist())
+            run_state.rows.append(measure(run, 0))
         run_state.timings.append({"task": 0, "seconds_train": 0.0, "seconds_eval": seconds()})
     for row, task in enumerate(stream.stays, start=1):
         if row < len(run_state.rows):
@@ -58,15 +58,14 @@ def learn(
                 end_task(run, task)
         trained = earlier + seconds()
         with _timed(run.device) as seconds:
-            run_state.rows.append(evaluate(run).tolist())
+            run_state.rows.append(measure(run, row, run_state.rows[-1]))
         run_state.timings.append({"task": row, "seconds_train": trained, "seconds_eval": seconds()})
         run.tracker.task(row, run_state.rows[row], run_state.timings[row])
         run_state.batch, run_state.seconds = 0, 0.0
-        seen = [stay.index for stay in stream.stays[:row] if not stay.visit]
-        progress.end_task(np.mean([run_state.rows[row][index] for index in seen]))
+        progress.end_task(mean_seen(run, row, run_state.rows[row]))
         if checkpoint is not None and checkpoint.due(task_ended=True):
             checkpoint.save(method.state_dict(), run_state)
-    return np.array(run_state.rows), run_state.timings
+    return np.array(run_state.rows, dtype=np.float64), run_state.timings
 
 
 def begin_task(run: Run, task: Task) -> None:
@@ -119,6 +118,6 @@ def _timed(device: torch.device) -> Iterator[Callable[[], float]]:
     taken: list[float] = []
     began = time.perf_counter()
     yield lambda: taken[0] if taken else time.perf_counter() - began
-    if device.type == "cuda":
-        torch.cuda.synchronize()
+    if device.type != "cpu":
+        getattr(torch, device.type).synchronize()
     taken.append(time.perf_counter() - began)

@@ -39,6 +39,7 @@ def load(directory: Path) -> Run:
     from cl_bench.run.earlier import config_of_today, state_of_today
     from cl_bench.run.execute import MODEL
 
+    # what a model answers is float32's, whatever it was tested in
     here = {"tracker": {"name": "none"}, "device": {"name": "auto", "threads": None}}
     run = prepare(check_run({**config_of_today(values), **here}), recorded=True)
     try:

@@ -17,10 +17,11 @@ Seconds = Annotated[float, Field(ge=0, le=1e12)]
 class RunState(BaseModel):
     """How far a run has come.
 
-    ``rows`` of the accuracy matrix and ``timings`` begin with the untrained network; ``batch``
-    counts the batches observed of the task that follows the last row, ``seconds`` those spent
-    on them. ``total`` are the seconds of all ``sessions`` before this one and, in a checkpoint,
-    of this one too. ``kernels`` are those that did the arithmetic, in their order.
+    ``rows`` of the accuracy matrix (None: not measured) and ``timings`` begin with the untrained
+    network; ``batch`` counts the batches observed of the task that follows the last row,
+    ``seconds`` those spent on them. ``total`` are the seconds of all ``sessions`` before this one
+    and, in a checkpoint, of this one too. ``kernels`` are those that did the arithmetic, in their
+    order.
 
     It is read from checkpoints that anybody may have made: all that can be wrong in it is found
     here and in :meth:`check_fits`, as a ``ValueError``.
@@ -28,7 +29,7 @@ class RunState(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
-    rows: list[list[Accuracy]] = []
+    rows: list[list[Accuracy | None]] = []
     timings: list[dict[str, int | float]] = []
     batch: int = Field(0, ge=0)
     seconds: Seconds = 0.0

@@ -29,12 +29,15 @@ class Normalizer:
         cls, kind: Literal["standardize", "minmax"], images: Tensor, rows: Tensor
     ) -> Normalizer:
         """``standardize``: mean 0 and standard deviation 1, ``minmax``: from 0 to 1, on ``rows``
-        (n,) of images (N, ...)."""
+        (n,) of images (N, ...).
+
+        In float64 on the CPU, wherever the images are: not every device has it.
+        """
         together = [0, *range(2, images.dim())] if images.dim() != 3 else [0, 1, 2]
         sums, squares, low, high = [], [], [], []
         count = len(rows) * images[0].numel()
         for block in rows.to(images.device).split(BLOCK):
-            x = to_unit(images.index_select(0, block)).double()
+            x = _wide(images.index_select(0, block))
             low.append(x.amin(together, keepdim=True))
             high.append(x.amax(together, keepdim=True))
             sums.append(x.sum(together, keepdim=True))
@@ -44,7 +47,7 @@ class Normalizer:
         else:
             shift = sum(sums) / (count / sums[0].numel())
             for block in rows.to(images.device).split(BLOCK):
-                x = to_unit(images.index_select(0, block)).double()
+                x = _wide(images.index_select(0, block))
                 squares.append((x - shift).square().sum(together, keepdim=True))
             scale = (sum(squares) / (count / shift.numel())).sqrt()
         return cls(shift, torch.where(most > least, scale, 1.0))
@@ -52,11 +55,16 @@ class Normalizer:
     def __call__(self, images: Tensor) -> Tensor:
         """float32 (n, ...) of images uint8 or float32 (n, ...)."""
         blocks = [
-            ((to_unit(block).double() - self.shift) / self.scale).float()
+            ((_wide(block) - self.shift) / self.scale).float().to(images.device)
             for block in images.split(BLOCK)
         ]
         return torch.cat(blocks)
 
     def describe(self) -> bytes:
         """Everything that it depends on, for the stream's checksum."""
-        return b"".join(t.cpu().contiguous().numpy().tobytes() for t in (self.shift, self.scale))
+        return b"".join(t.contiguous().numpy().tobytes() for t in (self.shift, self.scale))
+
+
+def _wide(images: Tensor) -> Tensor:
+    """float64, on the CPU."""
+    return to_unit(images).cpu().double()

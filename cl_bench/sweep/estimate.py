@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cl_bench.config.schema import RunConfig
+from cl_bench.config.schema import RunConfig, further_identity
 from cl_bench.files.untrusted import (
     Damaged,
     read_json,
@@ -67,7 +67,8 @@ def _choices(config: dict[str, Any]) -> list[Any]:
 
 def _settings(config: dict[str, Any]) -> list[Any]:
     dataset = {key: value for key, value in config["dataset"].items() if key != "seed"}
-    return [config["method"], dataset, config["model"], config["memory"]]
+    further = further_identity(config)
+    return [config["method"], dataset, config["model"], config["memory"], further]
 
 
 def _samples(config: dict[str, Any]) -> float | None:

@@ -24,8 +24,9 @@ class Tracker:
     def begin(self, directory: Path, config: dict[str, Any]) -> None:
         """The run of this directory starts, or goes on; ``config`` is nested plain values."""
 
-    def task(self, row: int, accuracies: Sequence[float], timing: dict[str, float]) -> None:
-        """``row`` tasks are learned; test accuracies on all tasks (T,), seconds of this row."""
+    def task(self, row: int, accuracies: Sequence[float | None], timing: dict[str, float]) -> None:
+        """``row`` tasks are learned; test accuracies on all tasks (T,), None where there was no
+        test, and the seconds of this row."""
 
     def end(self, state: str, metrics: dict[str, Any]) -> None:
         """The run is finished, failed, diverged or interrupted; ``metrics`` are empty unless it
@@ -43,12 +44,15 @@ def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def scalars(row: int, accuracies: Sequence[float], timing: dict[str, float]) -> dict[str, float]:
+def scalars(
+    row: int, accuracies: Sequence[float | None], timing: dict[str, float]
+) -> dict[str, float]:
     """What every tracker shows of a row: the mean over the tasks seen, each task, the seconds."""
-    seen = accuracies[:row]
+    seen = [value for value in accuracies[:row] if value is not None]
     found = {"accuracy/mean_of_seen": float(sum(seen) / len(seen))} if len(seen) else {}
     for number, value in enumerate(accuracies, start=1):
-        found[f"accuracy/task_{number:03d}"] = float(value)
+        if value is not None:
+            found[f"accuracy/task_{number:03d}"] = float(value)
     for key in ("seconds_train", "seconds_eval"):
         found[f"time/{key}"] = float(timing[key])
     return found

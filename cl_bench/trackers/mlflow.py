@@ -81,7 +81,7 @@ class MLflow(Tracker):
         )
         return self._client.create_run(experiment, run_name=name).info.run_id
 
-    def task(self, row: int, accuracies: Sequence[float], timing: dict[str, float]) -> None:
+    def task(self, row: int, accuracies: Sequence[float | None], timing: dict[str, float]) -> None:
         with self._forgiving():
             self._log(scalars(row, accuracies, timing), row)
 

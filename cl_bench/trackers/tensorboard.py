@@ -40,7 +40,7 @@ class TensorBoard(Tracker):
         lines = [f"    {key}: {value}" for key, value in flat(config).items()]
         self._writer.add_text("config", "\n".join(lines))
 
-    def task(self, row: int, accuracies: Sequence[float], timing: dict[str, float]) -> None:
+    def task(self, row: int, accuracies: Sequence[float | None], timing: dict[str, float]) -> None:
         for name, value in scalars(row, accuracies, timing).items():
             self._writer.add_scalar(name, value, row)
         self._writer.flush()

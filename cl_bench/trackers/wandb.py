@@ -40,7 +40,7 @@ class Wandb(Tracker):
             id=hashlib.sha256(str(directory.absolute()).encode()).hexdigest()[:16],
         )  # fmt: skip
 
-    def task(self, row: int, accuracies: Sequence[float], timing: dict[str, float]) -> None:
+    def task(self, row: int, accuracies: Sequence[float | None], timing: dict[str, float]) -> None:
         self._run.log(scalars(row, accuracies, timing), step=row)
 
     def end(self, state: str, metrics: dict[str, Any]) -> None:

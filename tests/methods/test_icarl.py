@@ -17,7 +17,7 @@ from cl_bench.network.theta import Network
 from cl_bench.network.workers import Workers
 from cl_bench.rng import drawing_from, generator
 from cl_bench.run.build import Run
-from cl_bench.run.learn import evaluate
+from cl_bench.run.evaluate import evaluate
 from cl_bench.streams.base import Stream
 from cl_bench.streams.scenario import Scenario
 from cl_bench.streams.task import StreamSettings, Task

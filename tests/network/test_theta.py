@@ -84,20 +84,18 @@ def test_gradient_forgets_the_last_one():
 
 @pytest.mark.parametrize("name", MODULES)
 @pytest.mark.parametrize("counts", [[6, 6, 6], [6, 2, 5]])
-@pytest.mark.parametrize("compact", [False, True])
-def test_group_gradients_are_those_of_each_group_alone(name, counts, compact):
+def test_group_gradients_are_those_of_each_group_alone(name, counts):
     make, shape = MODULES[name]
     torch.manual_seed(0)
     net = Network(make(), CPU)
     x, y = torch.rand(3, 6, *shape), torch.randint(0, 3, (3, 6))
-    x[1, :, 0] = 0.0  # inputs that a compact form leaves out
     out = torch.full((4, net.size), 7.0)
     labels = y.flatten()
 
     def sample_loss(logits, part):
         return F.cross_entropy(logits, labels[part], reduction="none")
 
-    net.group_gradients(net.groups(x, counts, compact), sample_loss, out[:3])
+    net.group_gradients(net.groups(x, counts), sample_loss, out[:3])
     for k, n in enumerate(counts):
         expected = net.gradient(F.cross_entropy(net(x[k, :n]), y[k, :n]))
         torch.testing.assert_close(out[k], expected, rtol=1e-4, atol=1e-6)
@@ -129,19 +127,17 @@ def test_passes_are_counted_on_every_path(name):
     assert net.passes == Passes(forward=39, backward=33)
 
 
-@pytest.mark.parametrize("compact", [False, True])
-def test_the_gradients_by_hand_are_autograds(compact):
+def test_the_gradients_by_hand_are_autograds():
     net = Network(mlp((80, 40), (8, 8)), CPU, workers=Workers(2))
     x, y = torch.rand(3, 50, 8, 8), torch.randint(0, 3, (150,))
-    x[:, :, :3] = 0.0
 
     def sample_loss(logits, part):
         return F.cross_entropy(logits, y[part], reduction="none")
 
     found, alone = (torch.empty(3, net.size) for _ in range(2))
-    net.group_gradients(net.groups(x, [50] * 3, compact), sample_loss, found)
+    net.group_gradients(net.groups(x, [50] * 3), sample_loss, found)
     net.workers = Workers(1)
-    net.group_gradients(net.groups(x, [50] * 3, compact), sample_loss, alone)
+    net.group_gradients(net.groups(x, [50] * 3), sample_loss, alone)
     assert torch.equal(found, alone)
     for k in range(3):
         expected = net.gradient(sample_loss(net(x[k]), slice(50 * k, 50 * k + 50)).mean())

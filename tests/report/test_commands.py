@@ -24,6 +24,8 @@ def test_a_run_is_made_again_by_its_command(tmp_path):
              "model.hidden=[10,20]", "dataset.samples_per_task=null"],
             ["method=apd-fixed", "dataset=mnist_split"],
             ["method=er", "dataset=digits_permutations", "memory=ring", "dataset.seed=7"],
+            ["method=single", "dataset=digits_permutations", "evaluate=seen", "evaluate_tasks=2",
+             "device.precision=bf16"],
             ["method=single", "dataset=npz", "dataset.path='my data (1).npz'"],
         )
     ):  # fmt: skip

@@ -33,8 +33,8 @@ def test_a_run_is_the_same_after_it_was_shared(tmp_path):
 
 
 def returning():
-    """Tasks 1, 2, 1 of two."""
-    matrix = np.array([[0.1, 0.1], [0.9, 0.1], [0.5, 0.9], [0.9, 0.7]])
+    """Tasks 1, 2, 1 of two; one cell was not measured."""
+    matrix = np.array([[0.1, np.nan], [0.9, 0.1], [0.5, 0.9], [0.9, 0.7]])
     measured = Measured(matrix, learned=(0, 1, 0))
     run = RecordedRun(Path("gem-seed0"), "finished", None, None, matrix=matrix, learned=(0, 1, 0))
     run.names, run.numbers, run.seed = ("one", "two"), (1, 2), 0
@@ -47,7 +47,9 @@ def test_the_stays_of_tasks_that_return_are_shared(tmp_path):
     run = returning()
     (after,) = read_published([shared(tmp_path, as_published(run).model_dump(mode="json"))])
     assert (after.problem, after.learned, after.metrics) == (None, (0, 1, 0), run.metrics)
+    np.testing.assert_array_equal(after.matrix, run.matrix)
     assert after.metrics["relearning"] == pytest.approx(0.4)
+    assert "fwt" not in after.metrics
 
 
 @pytest.mark.parametrize("learned", [[], [1, 1, 1], [1, 2], [1, 2, 3]])

@@ -191,17 +191,17 @@ def test_a_checkpoint_costs_at_most_two_percent(tmp_path, monkeypatch):
 def test_an_interrupt_in_an_evaluation_does_not_cost_the_batches(inline, tmp_path, monkeypatch):
     words = [*small("single"), "checkpoint.every=3600"]
     whole = tmp_path / inline(*words, "outputs=whole")[1].splitlines()[-1]
-    evaluate, left = learning.evaluate, [2]  # the untrained network, after task 1
+    measure, left = learning.measure, [2]  # the untrained network, after task 1
 
-    def terminated(run):
+    def terminated(*arguments):
         left[0] -= 1
         if not left[0]:
             os.kill(os.getpid(), signal.SIGTERM)
-        return evaluate(run)
+        return measure(*arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "FIRST_COST", 0.0)  # all batches of a task are worth one
-        patch.setattr(learning, "evaluate", terminated)
+        patch.setattr(learning, "measure", terminated)
         assert inline(*words)[0] == 130
     code, out, err = inline(*words, "quiet=false")
     assert code == 0, err

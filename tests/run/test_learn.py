@@ -13,6 +13,7 @@ from cl_bench.errors import UsageError
 from cl_bench.methods.single import Single
 from cl_bench.run import build
 from cl_bench.run import learn as learning
+from cl_bench.run.evaluate import evaluate
 from cl_bench.run.progress import Progress
 from cl_bench.streams.task import UNKNOWN, Task
 
@@ -50,9 +51,9 @@ def test_rows_of_the_matrix():
     run, matrix, timings = learn(config())
     assert matrix.shape == (4, 3)
     assert len(timings) == 4
-    untrained = learning.evaluate(build.prepare(config()))
+    untrained = evaluate(build.prepare(config()))
     np.testing.assert_array_equal(matrix[0], untrained)
-    np.testing.assert_array_equal(matrix[-1], learning.evaluate(run))
+    np.testing.assert_array_equal(matrix[-1], evaluate(run))
     assert matrix[1, 0] > untrained[0] + 0.05  # it has seen 100 digits
 
 
@@ -63,12 +64,12 @@ def test_evaluation_counts_every_test_sample_by_hand():
         images = task.transform(run.stream.test, slice(0, None))
         with torch.no_grad():
             right = (run.method.logits(images, task).argmax(1) == run.stream.test.labels).double()
-        assert learning.evaluate(run)[task.index] == right.mean().item()
+        assert evaluate(run)[task.index] == right.mean().item()
 
 
 def test_evaluation_leaves_no_trace():
     one, two = build.prepare(config()), build.prepare(config())
-    learning.evaluate(two)
+    evaluate(two)
     batch = next(iter(one.stream.train_batches(one.stream.tasks[0])))
     for run in (one, two):
         run.method.observe(*batch, run.stream.tasks[0])

@@ -68,8 +68,9 @@ for (const matrix of document.querySelectorAll("figure.matrix")) {
     const [row, column] = [Math.floor(y * values.length), Math.floor(x * numbers.length)];
     const value = values[row]?.[column];
     const after = row === 0 ? "untrained" : `after task ${rows[row - 1]}`;
+    const shown = value === null ? "not measured" : `${value?.toFixed(1)} %`;
     told.textContent =
-      value === undefined ? rest : `${after}, on task ${numbers[column]}: ${value.toFixed(1)} %`;
+      value === undefined ? rest : `${after}, on task ${numbers[column]}: ${shown}`;
   };
   svg.addEventListener("pointermove", tell);
   svg.addEventListener("pointerdown", tell);
