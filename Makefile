@@ -59,7 +59,7 @@ bench: $(VENV)/.dev ## measure speed against the machine's own matrix products (
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python bench/$$name.py || exit 1; done
 
 reproduce-fast: $(VENV)/.run ## check that the fast recipes still give the committed numbers (under 10 minutes)
-	@dir=$$(mktemp -d) && cd $$dir && $(CURDIR)/$(BIN)/cl-bench reproduce --check $(CURDIR)/results \
+	@dir=$$(mktemp -d) && cd $$dir && "$(CURDIR)/$(BIN)/cl-bench" reproduce --check "$(CURDIR)/results" \
 	  device=cpu device.threads=1; code=$$?; rm -rf $$dir; exit $$code
 
 build: $(VENV)/.dev ## build a wheel, install it in a fresh venv, run it from another directory
@@ -69,7 +69,7 @@ build: $(VENV)/.dev ## build a wheel, install it in a fresh venv, run it from an
 	@$(MAKE) --no-print-directory .torch-build
 	.build-venv/bin/python -m pip --disable-pip-version-check --quiet install -c constraints.txt dist/*.whl
 	dir=$$(mktemp -d) && cd $$dir && \
-	  $(CURDIR)/.build-venv/bin/cl-bench dataset=digits_permutations dataset.tasks=2 && rm -rf $$dir
+	  "$(CURDIR)/.build-venv/bin/cl-bench" dataset=digits_permutations dataset.tasks=2 && rm -rf $$dir
 	rm -rf .build-venv
 	@ls -l dist/*.whl
 

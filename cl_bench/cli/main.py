@@ -7,6 +7,7 @@ imported before a run starts.
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from contextlib import suppress
 
@@ -31,6 +32,8 @@ OWN_HELP = ("report", "reproduce", "predict", "export", "forget")
 def main(argv: list[str] | None = None) -> int:
     """Run one command line; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # for a terminal without ± and θ
     try:
         code = _answer(arguments)
         sys.stdout.flush()  # a reader that has gone is noticed here, not at the interpreter's end

@@ -50,6 +50,7 @@ def _values(override: Override) -> list[str]:
 
 def _check_count(count: float) -> None:
     if not count <= MOST:
+        told = f"{count:.0f}" if count < 1e15 else f"{min(count, 1e300):.0e}"
         raise UsageError(
-            f"the sweep has {count:.0f} runs; at most {MOST} make one: split it into several"
+            f"the sweep has {told} runs; at most {MOST} make one: split it into several"
         )

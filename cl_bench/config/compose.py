@@ -151,6 +151,9 @@ SENTENCES = {
     "cl-bench ls shows them",
     r"Multiple values for (\w+)\.": "+{0}=: one at a time; several are a sweep: -m +{0}=ONE,OTHER",
     r"(?:ValueError|TypeError) raised while resolving interpolation: (.*)": "{0}",
+    r"You must specify '(.*)'": "{0}=???: is missing; choose one of those that cl-bench ls shows",
+    r"No completion plugin for '(.*)'": "-sc install={0}: no such shell; choose bash, zsh or fish",
+    r"Expecting one subcommand": 'to have TAB complete: eval "$(cl-bench -sc install=bash)"',
     r"Unsupported interpolation type (\w+)": "${{{0}:...}}: there is no such function; write the "
     "value itself",
 }

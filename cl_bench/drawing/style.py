@@ -91,6 +91,9 @@ def styled(what: str = "pictures") -> Iterator[type]:
         from matplotlib.figure import Figure
     except ImportError:
         raise RunError(f"{what} needs matplotlib: pip install 'cl-bench[plot]'") from None
+    except ValueError as error:  # it reads the environment's MPLBACKEND
+        told = f"{what} needs matplotlib, which does not start: {str(error)[:80]}..."
+        raise RunError(f"{told}; unset MPLBACKEND, or correct it") from None
     with matplotlib.rc_context(_SETTINGS):
         yield Figure
 

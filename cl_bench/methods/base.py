@@ -20,6 +20,8 @@ from cl_bench.network.theta import Network
 from cl_bench.streams.scenario import Scenario
 from cl_bench.streams.task import Task, index_of
 
+EXTREME = 1e6  # no published setting of a method is as large
+
 
 class MethodSettings(Section):
     """``lr``: step size; ``optimizer``: what takes the steps, plain SGD unless said otherwise."""
@@ -182,8 +184,12 @@ class Method(Stateful):
         return bool(torch.isfinite(self.net.theta).all())
 
     def advice(self) -> str:
-        """What to change when the parameters are no longer finite."""
-        return f"lower method.lr (now {self.settings.lr})"
+        """What to change when the parameters are no longer finite: what is out of all bounds,
+        else the size of a step."""
+        numbers = {key: value for key, value in self.settings if isinstance(value, float)}
+        beyond = {key: abs(value) for key, value in numbers.items() if abs(value) > EXTREME}
+        key = max(beyond, key=beyond.get, default="lr")
+        return f"lower method.{key} (now {numbers[key]})"
 
     # -- record ----------------------------------------------------------------------------------
 

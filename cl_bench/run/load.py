@@ -53,7 +53,10 @@ def load(directory: Path) -> Run:
         # whatever a foreign file makes of the state's own loading
         raise RunError(f"{directory / MODEL} cannot be used: {clean(error)}") from None
     if not run.method.finite():
-        raise RunError(f"{directory / MODEL} has parameters that are not finite (NaN or infinity)")
+        raise RunError(
+            f"{directory / MODEL} has parameters that are not finite (NaN or infinity); "
+            "name another run, or run it again with force=true"
+        )
     for task in run.stream.stays:
         run.pass_over(task)
     return run

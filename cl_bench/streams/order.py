@@ -112,7 +112,7 @@ def hold_out(task: Task, share: float) -> Task:
     if not share:
         return task
     kept = len(task.train) - int(share * len(task.train))
-    if kept in (0, len(task.train)):
+    if not 2 <= kept <= len(task.train) - 2:
         raise UsageError(
             f"dataset.validation={share}: of {len(task.train)} samples it leaves {kept} for "
             "training; choose a share that leaves some on both sides"

@@ -51,7 +51,7 @@ FIX = re.compile(
     r"choose|give|set |did you mean|options:|should |must|need|lower|quot|leave|add -m|write|name |"
     r"see |at most|at least|takes |use |make|is neither|can be set|shows|stale=|force=|pip install|"
     r"is not taken|there is|there are|split|export|is wrong|valid|expected|less than|one of|only|"
-    r"no such home|-h|wait for|commands:|run cl-bench|sweep over"
+    r"no such home|-h|wait for|commands:|run cl-bench|sweep over|with a plus"
 )
 
 

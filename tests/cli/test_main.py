@@ -378,6 +378,9 @@ def test_a_bare_command_says_what_it_starts(inline, monkeypatch):
         (["method.lr=???"], "method.lr: is missing; give it a value"),
         (["outputs=${oc.env:NOT_THERE}"], "export it, or write its value"),
         (["method=null"], "cl-bench ls shows them"),
+        (["method=???"], "choose one of those that cl-bench ls shows"),
+        (["-sc", "install=nope"], "no such shell; choose bash, zsh or fish"),
+        (["-sc"], "to have TAB complete"),
         (["a.b.c=1"], "a.b.c: no such option (options: "),
         (["dataset.stream=base"], "stream=base: is no choice; choose from class_split, "),
         (["method.lr=1e39"], "should be at most 3.4e+38"),
@@ -386,7 +389,7 @@ def test_a_bare_command_says_what_it_starts(inline, monkeypatch):
     ],
 )
 def test_what_a_run_must_not_take_is_told_with_the_fix(inline, tmp_path, words, sentence):
-    code, _, error = inline(*words, DIGITS)
+    code, _, error = inline(DIGITS, *words)
     assert code == 2, error
     assert sentence in error
     assert error.count("\n") == 1
@@ -433,3 +436,41 @@ def test_a_reader_that_leaves_ends_it_silently(tmp_path, words):
     assert done.returncode == 0
     assert "Pipe" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["ls"], ["report", "--help"], ["reproduce", "--list"]])
+def test_a_terminal_without_the_signs_shows_the_rest(cli, words):
+    done = cli(*words, env={"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0, done.stderr
+    assert "?" in done.stdout
+    assert not done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "words", "code", "sentence"),
+    [
+        ("MPLBACKEND=nope", ["method=single"], 0, "unset MPLBACKEND, or correct it"),
+        (
+            "NUMBA_NUM_THREADS=-1",
+            ["method=mer", "method.batches=1", "method.replay=1", "plots=false"],
+            0,
+            "generic inner loop of one-sample steps: numba does not start (",
+        ),
+        (
+            "NUMBA_NUM_THREADS=x",
+            ["method=mer", "method.kernel=compiled"],
+            2,
+            "correct the NUMBA_ variables of the environment",
+        ),
+        ("OMP_NUM_THREADS=x", ["method=single", "plots=false"], 0, "accuracy so far"),
+        ("COLUMNS=-1", ["method=single", "plots=false"], 0, "accuracy so far"),
+    ],
+)
+def test_a_variable_of_the_environment_that_is_wrong(cli, variable, words, code, sentence):
+    name, _, value = variable.partition("=")
+    few = ("dataset.tasks=2", "dataset.samples_per_task=20", "model.hidden=[5]", "memory.size=8")
+    done = cli(DIGITS, *few, *words, env={name: value})
+    assert done.returncode == code, done.stderr
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "unexpected" not in done.stderr

@@ -171,3 +171,12 @@ def test_a_task_that_returns_is_held_to_all_others_and_keeps_its_share():
         losses = F.cross_entropy(method.net(x[row]), y[row])
         g = torch.cat([p.flatten() for p in torch.autograd.grad(losses, method.net.parameters)])
         torch.testing.assert_close(method.past_gradients([1, 2])[row], g, rtol=1e-4, atol=1e-6)
+
+
+def test_divergence_by_a_margin_is_not_blamed_on_the_step(inline):
+    few = ("dataset=digits_permutations", "dataset.tasks=3", "dataset.samples_per_task=60", "-q")
+    code, _, error = inline(
+        "method=gem", "method.margin=1e38", "memory.size=30", "plots=false", *few
+    )
+    assert code == 1
+    assert error.endswith("after task 2; lower method.margin (now 1e+38)\n")

@@ -176,6 +176,42 @@ def test_another_device_is_told(tmp_path, monkeypatch):
     assert "continued after task 1/3" in log
 
 
+@pytest.fixture
+def begun_with_numba(tmp_path, monkeypatch):
+    """A run of MER that the compiled kernel has begun, where numba is no longer installed."""
+    pytest.importorskip("numba")
+    cfg = config_of(small("mer"))
+    directory = tmp_path / "outputs" / cfg.directory_name()
+    interrupted(cfg, directory, 3)
+    monkeypatch.setitem(sys.modules, "cl_bench.methods.parts.inner_loop_numba", None)
+    return directory
+
+
+def kernels(directory: Path) -> list[str]:
+    return json.loads((directory / "environment.json").read_text())["kernels"]
+
+
+def test_another_kernel_does_not_go_on_unasked(begun_with_numba, inline):
+    left = begun_with_numba / checkpoint.FILE
+    before = left.read_bytes()
+    code, _, error = inline(*small("mer"))
+    assert code == 1
+    assert "was begun with the compiled kernel; here it is the generic one" in error
+    assert "(numba is not installed (pip install 'cl-bench[fast]'))" in error
+    assert "stale=keep goes on all the same, force=true begins anew" in error
+    assert left.read_bytes() == before
+    code, _, error = inline(*small("mer"), "stale=keep")
+    assert code == 0, error
+    assert "the numbers will be of neither (stale=keep)" in error
+    assert kernels(begun_with_numba) == ["compiled", "generic"]
+
+
+def test_another_kernel_may_begin_anew(begun_with_numba, inline):
+    code, _, error = inline(*small("mer"), "force=true")
+    assert code == 0, error
+    assert kernels(begun_with_numba) == ["generic"]
+
+
 def test_a_defect_leaves_its_traceback_in_the_log(tmp_path, monkeypatch):
     def broken(self, x, y, task):
         raise ZeroDivisionError("of a method's own making")

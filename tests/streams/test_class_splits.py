@@ -147,6 +147,8 @@ def test_only_the_first_classes():
         ("tune_tasks=5", "leaves none of 5 tasks"),
         ("phase=tune", "set dataset.tune_tasks"),
         ("validation=0.001", "leaves some on both sides"),
+        ("validation=0.999", r"it leaves 1 for training; choose a share that leaves some"),
+        ("validation=0.004", "leaves some on both sides"),  # one sample to validate with
         ("blur=0.5", "without task identity"),
         ("path=x.npz", "dataset.source=digits reads no path; set it to null"),
     ],

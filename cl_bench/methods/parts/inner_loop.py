@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -176,9 +177,16 @@ def _obstacle(net: Network) -> str | None:
     if net.theta.device.type != "cpu" or net.theta.dtype != torch.float32:
         return "the compiled inner loop is for float32 on the CPU"
     try:
-        importlib.import_module("cl_bench.methods.parts.inner_loop_numba")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "Environment variable")
+            importlib.import_module("cl_bench.methods.parts.inner_loop_numba")
     except ModuleNotFoundError:
         return "numba is not installed (pip install 'cl-bench[fast]')"
-    except (ImportError, RuntimeError) as error:  # a NumPy it cannot use; no folder it may write
-        return f"numba does not start ({error}; NUMBA_CACHE_DIR names a folder for its cache)"
+    except (ImportError, RuntimeError, ValueError, RuntimeWarning) as error:
+        # a NumPy it cannot use; no folder it may write; a variable that it cannot read
+        reason = str(error).splitlines()[0]
+        return (
+            f"numba does not start ({reason}; correct the NUMBA_ variables of the environment: "
+            "NUMBA_CACHE_DIR names a folder for its cache)"
+        )
     return None
