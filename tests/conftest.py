@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from cl_bench.config import origins
 from cl_bench.datasets import Arrays
 
 ROOT = Path(__file__).parent.parent
@@ -58,6 +59,30 @@ def cli(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
         )
 
     return run
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnFolder]:
+    """A folder of one's own, ``mylab`` where the test's commands run."""
+    yield OwnFolder(tmp_path / "mylab")
+    monkeypatch.undo()
+    origins.include([])
+
+
+class OwnFolder:
+    """Files with choices; :meth:`include` makes them known in this process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, name: str, content: str) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        return path
+
+    def include(self) -> None:
+        origins.include([self.folder])
 
 
 @pytest.fixture

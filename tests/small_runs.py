@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from cl_bench.config.choices import conf_dir, implementation
+from cl_bench.config.choices import choices, implementation
 from cl_bench.config.registry import declared
 
-METHODS = sorted(path.stem for path in (conf_dir() / "method").glob("*.yaml"))
+METHODS = list(choices("method"))
 # those whose state is of every kind; the resumption of all is tested in one process, too
 SOME = ("apd", "derpp", "gem", "icarl", "independent", "mer", "packnet", "single")
 # the others are killed in `make test-full`

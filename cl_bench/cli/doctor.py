@@ -118,7 +118,11 @@ def _data() -> list[Finding]:
     place = cache.cache_dir()
     found = [Finding("ok", "data cache", str(place))]
     for name in datasets.names():
-        module = datasets.module_of(name)
+        try:
+            module = datasets.module_of(name)
+        except UsageError as error:  # a user's own that is broken
+            found.append(Finding("problem", f"data {name}", str(error)))
+            continue
         files = getattr(module, "FILES", None)
         if files is None:  # nothing of it is fetched into the cache
             found.append(Finding("ok", f"data {name}", (module.__doc__ or "own").splitlines()[0]))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cl_bench.config.choices import GROUPS, choices, implementation
+from cl_bench.config.choices import GROUPS, choices, files, implementation
+from cl_bench.config.origins import package
 from cl_bench.config.schema import similar
 from cl_bench.errors import UsageError
 
@@ -21,6 +22,9 @@ def main(arguments: list[str]) -> None:
         found = choices(GROUPS[title])
         if GROUPS[title] == "method":
             found = {name: [*parts, _needs(name)] for name, parts in found.items()}
+        for name, (origin, _) in files(GROUPS[title]).items():
+            if origin != package():
+                found[name].append(f"from {origin.name}")
         width = max(map(len, found))
         print(f"{'' if number == 0 else chr(10)}{title}  ({GROUPS[title]}=...)")
         for name, parts in found.items():

@@ -11,6 +11,7 @@ import io
 import sys
 from contextlib import suppress
 
+from cl_bench.cli.include import include_from
 from cl_bench.errors import RunError, UsageError
 from cl_bench.files.untrusted import clean
 
@@ -60,6 +61,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _answer(arguments: list[str]) -> int:
     """Do what was asked; the exit code."""
+    arguments = include_from(arguments)
     command, *words = arguments or [""]
     if {"-h", "--help"} & set(arguments) and command not in OWN_HELP:
         from cl_bench.cli.help import print_help

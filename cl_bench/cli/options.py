@@ -22,8 +22,8 @@ from typing import Any
 import pydantic
 import yaml
 
-from cl_bench.config import registry, schema
-from cl_bench.config.choices import GROUPS, choices, conf_dir, implementation
+from cl_bench.config import origins, registry, schema
+from cl_bench.config.choices import GROUPS, choices, files, implementation
 from cl_bench.config.overrides import FIXED
 
 
@@ -57,7 +57,7 @@ def options(group: str, choice: str) -> list[Option]:
 
 def run_options() -> list[Option]:
     """What every run has beside its groups."""
-    text = (conf_dir() / "config.yaml").read_text()
+    text = (origins.package().conf / "config.yaml").read_text()
     written, values = dict(_comments(text)), yaml.safe_load(text)
     groups = set(GROUPS.values())
     return [
@@ -195,14 +195,15 @@ _LINE = re.compile(r"^(?P<indent> *)(?P<key>[\w.]+):(?P<value>.*?)(?:\s+#\s*(?P<
 
 def _files(group: str, choice: str) -> Iterator[tuple[Path, str]]:
     """The choice's YAML after those that it begins with, each with the key it is put under."""
-    path = conf_dir() / group / f"{choice}.yaml"
+    _, path = files(group)[choice]
     for base in (yaml.safe_load(path.read_text()) or {}).get("defaults", ()):
         if not isinstance(base, str) or base == "_self_":
             continue
         file, _, place = base.partition("@")
         if file.startswith("/"):
             under = place.removeprefix("_here_").removeprefix(group).lstrip(".")
-            yield conf_dir() / f"{file[1:]}.yaml", under
+            folder, _, name = file[1:].rpartition("/")
+            yield files(folder)[name][1], under
         else:
             yield from _files(group, file)
     yield path, ""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cl_bench.config import origins
+from cl_bench.config.origins import Origin
+
 GROUPS = {
     "methods": "method",
     "datasets": "dataset",
@@ -14,28 +17,31 @@ GROUPS = {
 }
 
 
-def conf_dir() -> Path:
-    """The configuration groups: inside an installed package, beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    inside = package / "conf"
-    return inside if inside.is_dir() else package.parent / "conf"
-
-
 def groups() -> set[str]:
     """The groups that a run makes choices of, recipes and tuned settings among them."""
-    return {path.name for path in conf_dir().iterdir() if path.is_dir()} - {"hydra", "common"}
+    folders = (path for origin in origins.known() for path in origin.conf.glob("*/"))
+    return {path.name for path in folders if path.is_dir()} - {"hydra", "common"}
+
+
+def files(group: str) -> dict[str, tuple[Origin, Path]]:
+    """Choice -> where it is from, and its YAML; the package's choices first, each by name."""
+    return {
+        path.stem: (origin, path)
+        for origin in origins.known()
+        for path in sorted((origin.conf / group).glob("*.yaml"))
+    }
 
 
 def choices(group: str) -> dict[str, list[str]]:
     """Choice -> the parts of its comment: what it is, source, and what it needs to be installed."""
     found = {}
-    for path in sorted((conf_dir() / group).glob("*.yaml")):
+    for name, (_, path) in files(group).items():
         comments = [
             line.lstrip("# ").strip()
             for line in path.read_text().splitlines()
             if line.startswith("#") and "@package" not in line
         ]
-        found[path.stem] = [part.strip() for part in comments[0].split("|")] if comments else [""]
+        found[name] = [part.strip() for part in comments[0].split("|")] if comments else [""]
     return found
 
 
@@ -44,7 +50,7 @@ def implementation(group: str, choice: str) -> str:
     with."""
     import yaml
 
-    values = yaml.safe_load((conf_dir() / group / f"{choice}.yaml").read_text())
+    values = yaml.safe_load(files(group)[choice][1].read_text())
     section = values.get(group, values)
     if file := section.get("implementation"):
         return str(file)

@@ -13,9 +13,11 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cl_bench.config.choices import choices, conf_dir, groups
+from cl_bench.config import origins, registry
+from cl_bench.config.choices import choices, groups
 from cl_bench.config.overrides import check_overrides
 from cl_bench.errors import UsageError
 
@@ -47,9 +49,9 @@ def _compose(arguments: Sequence[str]) -> DictConfig:
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
-    hush_hydra()
+    _ready()
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(conf_dir().absolute()), version_base="1.3"):
+    with initialize_config_dir(str(_main_folder()), version_base="1.3"):
         return compose("config", list(arguments))
 
 
@@ -61,7 +63,7 @@ def parsed(overrides: Sequence[str]) -> list[Override]:
     from hydra.errors import HydraException
 
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(conf_dir().absolute()), version_base="1.3"):
+    with initialize_config_dir(str(_main_folder()), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         try:
             return OverridesParser.create(loader).parse_overrides(list(overrides))
@@ -77,15 +79,29 @@ def by_hydra(arguments: Sequence[str], job: Callable[[DictConfig], Any]) -> None
     import hydra
     from hydra.core.global_hydra import GlobalHydra
 
-    hush_hydra()
+    _ready()
     GlobalHydra.instance().clear()
     before = sys.argv
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing and exiting
     sys.argv = [sys.argv[0], *arguments]
     try:
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(job)()
+        hydra.main(version_base="1.3", config_path=str(_main_folder()), config_name="config")(job)()
     finally:
         sys.argv = before
+
+
+def _main_folder() -> Path:
+    return origins.package().conf.absolute()
+
+
+def _ready() -> None:
+    """Hydra finds the choices of every origin, and is quiet about it."""
+    from cl_bench.config.objects import offer
+    from cl_bench.config.searchpath import look_everywhere
+
+    look_everywhere()
+    offer()
+    hush_hydra()
 
 
 def checked(composed: DictConfig) -> RunConfig:
@@ -169,6 +185,8 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
         return _explain_syntax(error)
     if options := getattr(error, "options", None):
         group, _, name = str(error.missing_cfg_file).rpartition("/")
+        if lacking := registry.without_yaml(group, name):
+            return lacking
         hint = similar(name, options)
         return f"{group}={name}: no such choice{hint} (choose from {', '.join(options)})"
     text = (str(error).strip() or f"no way to compose this ({type(error).__name__})").splitlines()[

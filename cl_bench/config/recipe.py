@@ -8,12 +8,12 @@ from __future__ import annotations
 import fnmatch
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
-from cl_bench.config.choices import conf_dir
+from cl_bench.config import origins
+from cl_bench.config.choices import files
 from cl_bench.config.schema import Settings, check, similar
 from cl_bench.errors import UsageError
 
@@ -89,14 +89,10 @@ class Named:
         return f"{self.paper}/{self.short}"
 
 
-def folder() -> Path:
-    """Where the recipes are."""
-    return conf_dir() / "paper"
-
-
 def papers() -> list[str]:
     """The folders of recipes, oldest paper first."""
-    found = {path.name for path in folder().iterdir() if path.is_dir()}
+    folders = (path for origin in origins.known() for path in origin.conf.glob("paper/*"))
+    found = {path.name for path in folders if path.is_dir()}
     return [paper for paper in TITLES if paper in found] + sorted(found - TITLES.keys())
 
 
@@ -113,15 +109,15 @@ def check_recipe(values: dict[str, Any], prefix: str = "recipe") -> Recipe:
 def recipe_names() -> list[str]:
     """What may follow ``+paper=``."""
     return [
-        f"{paper}/{path.stem}"
+        f"{paper}/{name}"
         for paper in papers()
-        for path in sorted((folder() / paper).glob("*.yaml"), key=_natural)
+        for name in sorted(files(f"paper/{paper}"), key=_natural)
     ]
 
 
-def _natural(path: Path) -> list[tuple[str, int]]:
+def _natural(name: str) -> list[tuple[str, int]]:
     """A key that sorts ``gem_500`` before ``gem_5120``."""
-    return [(text, int(part or 0)) for text, part in re.findall(r"(\D+)(\d*)", path.stem)]
+    return [(text, int(part or 0)) for text, part in re.findall(r"(\D+)(\d*)", name)]
 
 
 def read_recipes(words: list[str]) -> list[Named]:
@@ -143,7 +139,7 @@ def read_recipes(words: list[str]) -> list[Named]:
         chosen += [name for name in found if name not in chosen]
     recipes = []
     for name in chosen:
-        values = yaml.safe_load((folder() / f"{name}.yaml").read_text())
         paper, short = name.split("/")
+        values = yaml.safe_load(files(f"paper/{paper}")[short][1].read_text())
         recipes.append(Named(paper, short, check_recipe(values["recipe"], f"{name}: recipe")))
     return sorted(recipes, key=lambda found: papers().index(found.paper))

@@ -1,116 +1,107 @@
-"""Find a choice of a group by its name: ``gem`` is the class in ``cl_bench/methods/gem.py``."""
+"""Find a choice of a group by its name: ``gem`` is the class in ``methods/gem.py`` of the package,
+of a folder that was included, or an object that was registered under that name."""
 
 from __future__ import annotations
 
 import ast
-import importlib
+import hashlib
 import inspect
-from functools import cache
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from cl_bench.config import origins
+from cl_bench.config.origins import ROOMS, Origin, shown
 from cl_bench.errors import UsageError
 
-ROOMS = {
-    "method": "methods",
-    "memory": "memory",
-    "model": "models",
-    "stream": "streams",
-    "tracker": "trackers",
-    "metric": "metrics",
-}
-PACKAGE = Path(__file__).parents[1]
+if TYPE_CHECKING:
+    from cl_bench.config.schema import RunConfig
+
 RENAMED = {"turned_split": "quarter_turns"}  # names in the records of earlier versions
+
+_objects: dict[tuple[str, str], Any] = {}
+
+
+def register(group: str, name: str, made: Any) -> None:
+    """Offer ``made`` as the choice ``name`` of the group, in this process and in what a launcher
+    starts for it: a class, or for a dataset its function ``load``.
+
+    It needs no file and no YAML; what its settings have no default for must be given a value.
+    """
+    if any(origin.file(group, name) for origin in origins.known()):
+        raise UsageError(f"{group}={name}: is a choice already; give yours another name")
+    _objects[group, name] = made
+
+
+def registered() -> dict[tuple[str, str], Any]:
+    """(group, name) -> what was registered."""
+    return dict(_objects)
+
+
+def registered_under(group: str) -> dict[str, Any]:
+    """Name -> what was registered in the group."""
+    return {name: made for (its, name), made in _objects.items() if its == group}
 
 
 def find(group: str, name: str, base: type) -> type:
-    """The subclass of ``base`` that the module ``name`` of the group's package defines.
+    """The subclass of ``base`` that the module ``name`` of the group's room defines.
 
-    Only modules of this package are looked at: a name is never a path or an import string.
+    Only the rooms of the known origins are looked at: a name is never a path or an import string.
+    A class whose name begins with an underscore is a part of another.
     """
-    room, name = ROOMS[group], _file(group, name).stem
-    module = importlib.import_module(f"cl_bench.{room}.{name}")
+    if (group, name) in _objects:
+        return _objects[group, name]
+    module = load(group, name)
     found = [
         cls
         for _, cls in inspect.getmembers(module, inspect.isclass)
-        if issubclass(cls, base) and cls.__module__ == module.__name__
+        if issubclass(cls, base)
+        and cls.__module__ == module.__name__
+        and not cls.__name__.startswith("_")
     ]
-    if name == "base" or not found:
+    if len(found) == 1 and name != "base":
+        return found[0]
+    if place(group, name)[0] == origins.package() and len(found) < 2:
         raise _no_such(group, name)
-    if len(found) != 1:
-        raise UsageError(
-            f"{group}={name}: cl_bench/{room}/{name}.py must define one {base.__name__} class, "
-            f"it defines {len(found)}"
-        )
-    return found[0]
+    lines = sorted((inspect.getsourcelines(cls)[1], cls.__name__) for cls in found)
+    file, line = shown(Path(module.__file__)), lines[1][0] if lines else 1
+    if not lines:
+        raise UsageError(f"{group}={name}: {file}, line {line}: defines no {base.__name__} class")
+    names = ", ".join(each for _, each in lines)
+    raise UsageError(
+        f"{group}={name}: {file}, line {line}: must define one {base.__name__} class, it defines "
+        f"{len(lines)} ({names}); begin the names of the others with _"
+    )
 
 
-def declared(group: str, name: str, attribute: str, default: Any = None) -> Any:
-    """What a choice's class, or one that it inherits from, says of ``attribute`` in its body.
-
-    It is read from the source, where it must be written out: to import a method takes PyTorch,
-    and more time than a listing may.
-    """
-    try:
-        return _declared(_file(group, name), attribute, default)
-    except ValueError:
-        raise UsageError(
-            f"{group}={name}: {attribute} must be written out in {name}.py: words, a tuple or "
-            "frozenset({...})"
-        ) from None
+def load(group: str, name: str) -> ModuleType:
+    """The module of a choice."""
+    origin, path = place(group, name)
+    return origin.module(group, path.stem)
 
 
-def _declared(path: Path, attribute: str, default: Any) -> Any:
-    tree = _parsed(path)
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    for statement in (statement for cls in classes for statement in cls.body):
-        targets = getattr(statement, "targets", [getattr(statement, "target", None)])
-        if [getattr(target, "id", None) for target in targets] == [attribute] and statement.value:
-            return _literal(statement.value)
-    inherited = {base.id for cls in classes for base in cls.bases if isinstance(base, ast.Name)}
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cl_bench."):
-            names = {alias.asname or alias.name for alias in node.names}
-            parent = PACKAGE.parent.joinpath(*node.module.split(".")).with_suffix(".py")
-            if inherited & names and parent.is_file():
-                found = _declared(parent, attribute, None)
-                if found is not None:
-                    return found
-    return default
-
-
-def _literal(node: ast.expr) -> Any:
-    """The value of the expression; a ``ValueError`` if it has to be computed."""
-    if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "frozenset":
-        return frozenset(*map(ast.literal_eval, node.args))
-    return ast.literal_eval(node)
-
-
-@cache
-def _parsed(path: Path) -> ast.Module:
-    try:
-        return ast.parse(path.read_text())
-    except SyntaxError as error:
-        raise UsageError(f"{path}: line {error.lineno}: {error.msg}") from None
-
-
-def _file(group: str, name: str) -> Path:
-    """The module of a choice; a name is never a path."""
-    room, name = ROOMS[group], RENAMED.get(name, name)
-    path = PACKAGE / room / f"{name}.py"
-    if not name.isidentifier() or not path.is_file():
-        raise _no_such(group, name)
-    return path
+def place(group: str, name: str) -> tuple[Origin, Path]:
+    """The origin of a choice and its file; a :class:`UsageError` if there is none."""
+    name = RENAMED.get(name, name)
+    for origin in origins.known():
+        if path := origin.file(group, name):
+            return origin, path
+    raise _no_such(group, name)
 
 
 def _no_such(group: str, name: str) -> UsageError:
     """For what is no choice, with those that are: modules with a class of the group's kind."""
+    package, *included = origins.known()
     known = [
-        path.stem
-        for path in sorted((PACKAGE / ROOMS[group]).glob("*.py"))
-        if any(group.capitalize() in parents for parents in _parents(_parsed(path)))
+        name
+        for name in package.names(group)
+        if any(
+            group.capitalize() in parents for parents in _parents(parsed(package.file(group, name)))
+        )
     ]
+    known += [name for origin in included for name in origin.names(group)]
     return UsageError(f"{group}={name}: is no choice; choose from {', '.join(known)}")
 
 
@@ -120,12 +111,131 @@ def _parents(tree: ast.Module) -> list[list[str]]:
     return [[ast.unparse(base).rpartition(".")[2] for base in cls.bases] for cls in classes]
 
 
+def without_yaml(group: str, name: str) -> str:
+    """The sentence for a module that cannot be chosen for want of YAML; empty if there is none."""
+    if group not in ROOMS:
+        return ""
+    for origin in origins.known()[1:]:
+        if path := origin.file(group, name):
+            lines = [node.lineno for node in parsed(path).body if isinstance(node, ast.ClassDef)]
+            return (
+                f"{group}={name}: {shown(path)}, line {min(lines, default=1)}: has no YAML with "
+                f"its settings; write {shown(origin.conf / group / f'{name}.yaml')}"
+            )
+    return ""
+
+
 def modules(group: str) -> list[ModuleType]:
-    """Every module of the group's room but its ``base``, by name."""
-    room = ROOMS[group]
-    names = sorted(path.stem for path in (PACKAGE / room).glob("*.py"))
+    """Every module of the group's rooms, by name, the package's first."""
     return [
-        importlib.import_module(f"cl_bench.{room}.{name}")
-        for name in names
-        if name not in ("__init__", "base")
+        origin.module(group, name) for origin in origins.known() for name in origin.names(group)
     ]
+
+
+def code(cfg: RunConfig) -> dict[str, str]:
+    """Name -> sha256 of all code outside of the package that has a part in the run's result."""
+    chosen = [
+        *((group, _implementation(getattr(cfg, group))) for group in ("method", "memory", "model")),
+        ("stream", str(cfg.dataset.get("stream"))),
+        ("dataset", str(cfg.dataset.get("source"))),
+    ]
+    found: dict[str, str] = {}
+    for group, name in chosen:
+        if (group, name) in _objects:
+            found[f"{group} {name}"] = _sha256(_objects[group, name])
+            continue
+        for origin in origins.known()[1:]:
+            if origin.file(group, name):
+                known = found.setdefault(origin.name, origin.sha256())
+                if known != origin.sha256():  # two folders of one name
+                    found[str(origin.folder)] = origin.sha256()
+    return found
+
+
+def _implementation(section: Mapping[str, Any]) -> str:
+    return str(section.get("implementation") or section["name"])
+
+
+def _sha256(made: Any) -> str:
+    """Of an object's source, or where there is none of its name."""
+    try:
+        text = inspect.getsource(made)
+    except (OSError, TypeError):
+        text = f"{getattr(made, '__module__', '')}.{getattr(made, '__qualname__', type(made))}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# -- what a class says of itself, read from its source -------------------------------------------
+
+
+def declared(group: str, name: str, attribute: str, default: Any = None) -> Any:
+    """What a choice's class, or one that it inherits from, says of ``attribute`` in its body.
+
+    It is read from the source, where it must be written out: to import a method takes PyTorch,
+    and more time than a listing may.
+    """
+    if (group, name) in _objects:
+        return getattr(_objects[group, name], attribute, default)
+    _, path = place(group, name)
+    try:
+        return _declared(path, attribute, default)
+    except ValueError:
+        raise UsageError(
+            f"{group}={name}: {attribute} must be written out in {name}.py: words, a tuple or "
+            "frozenset({...})"
+        ) from None
+
+
+def _declared(path: Path, attribute: str, default: Any) -> Any:
+    tree = parsed(path)
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    for statement in (statement for cls in classes for statement in cls.body):
+        targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+        if [getattr(target, "id", None) for target in targets] == [attribute] and statement.value:
+            return _literal(statement.value)
+    inherited = {base.id for cls in classes for base in cls.bases if isinstance(base, ast.Name)}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            names = {alias.asname or alias.name for alias in node.names}
+            parent = _imported_file(node, path) if inherited & names else None
+            if parent is not None:
+                found = _declared(parent, attribute, None)
+                if found is not None:
+                    return found
+    return default
+
+
+def _imported_file(node: ast.ImportFrom, path: Path) -> Path | None:
+    """The file of an origin that ``from ... import`` in the file ``path`` reads, if it is one."""
+    parts = (node.module or "").split(".")
+    places: Iterator[Path]
+    if node.level:
+        places = iter([path.parents[node.level - 1].joinpath(*parts)])
+    else:
+        places = (
+            origin.folder.joinpath(*parts[origin.package.count(".") + 1 :])
+            for origin in origins.known()
+            if (node.module or "").startswith(f"{origin.package}.")
+        )
+    files = (place.with_suffix(".py") for place in places)
+    return next((file for file in files if file.is_file()), None)
+
+
+def _literal(node: ast.expr) -> Any:
+    """The value of the expression; a ``ValueError`` if it has to be computed."""
+    if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "frozenset":
+        return frozenset(*map(ast.literal_eval, node.args))
+    return ast.literal_eval(node)
+
+
+def parsed(path: Path) -> ast.Module:
+    """The syntax tree of a file; a :class:`UsageError` with its line where it has none."""
+    return _parsed(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1000)
+def _parsed(path: Path, changed: int) -> ast.Module:
+    try:
+        return ast.parse(path.read_text())
+    except SyntaxError as error:
+        raise UsageError(f"{shown(path)}, line {error.lineno}: {error.msg}") from None

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import typing
 from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pydantic
 
+from cl_bench.config import origins, registry
+from cl_bench.config.origins import shown
 from cl_bench.config.schema import Settings, check, similar
 from cl_bench.errors import UsageError
 
@@ -75,7 +75,12 @@ def load(name: str, path: str | None = None, read: dict[str, Any] | None = None)
     checked = check(
         read or {}, pydantic.create_model("Read", __base__=Settings, **options), "dataset.read"
     )
-    return make(**values, **checked.model_dump())
+    found = make(**values, **checked.model_dump())
+    if not isinstance(found, Arrays):
+        raise UsageError(
+            f"dataset.source={name}: load must return Arrays, it returned {type(found).__name__}"
+        )
+    return found
 
 
 def load_of(section: dict[str, Any]) -> Arrays:
@@ -93,14 +98,19 @@ def pinned(name: object) -> bool:
 
 def names() -> list[str]:
     """Every dataset there is: what ``dataset.source`` may be."""
-    here = {path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__"}
-    own = [name for name in here if _loads(name) is not None]
-    return sorted({*SHARED, *own} - set(SHARED.values()))
+    package, *included = origins.known()
+    here = [name for name in package.names("dataset") if _loads(name) is not None]
+    others = [name for origin in included for name in origin.names("dataset")]
+    given = registry.registered_under("dataset")
+    return sorted({*SHARED, *here, *others, *given} - set(SHARED.values()))
 
 
-def module_of(name: str) -> ModuleType:
+def module_of(name: str) -> ModuleType | SimpleNamespace:
     """The module whose ``load`` gives ``name``; a :class:`UsageError` if there is none."""
     found = _loads(SHARED.get(name, name))
+    if found is None and any(origin.file("dataset", name) for origin in origins.known()[1:]):
+        file = registry.place("dataset", name)[1]
+        raise UsageError(f"dataset.source={name}: {shown(file)}, line 1: defines no function load")
     if found is None or name in SHARED.values():
         known = names()
         hint = similar(name, known)
@@ -110,9 +120,11 @@ def module_of(name: str) -> ModuleType:
     return found
 
 
-def _loads(name: str) -> ModuleType | None:
-    """The module ``name`` of this room if it has a function ``load``."""
-    if not name.isidentifier() or not (Path(__file__).parent / f"{name}.py").is_file():
+def _loads(name: str) -> ModuleType | SimpleNamespace | None:
+    """The module ``name`` of this room, or of another origin's, if it has a function ``load``."""
+    if (made := registry.registered_under("dataset").get(name)) is not None:
+        return SimpleNamespace(load=made)
+    if not any(origin.file("dataset", name) for origin in origins.known()):
         return None
-    module = importlib.import_module(f"{__name__}.{name}")
+    module = registry.load("dataset", name)
     return module if inspect.isfunction(getattr(module, "load", None)) else None

@@ -7,23 +7,40 @@ are computed when a run is read, so that runs of earlier versions have today's m
 from __future__ import annotations
 
 import math
-from functools import cache
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
 from cl_bench.config import registry
+from cl_bench.config.origins import shown
+from cl_bench.errors import UsageError
 from cl_bench.metrics.base import Kind, Measured, Metric
 
 
-@cache
 def known() -> dict[str, Metric]:
-    """Key -> metric, in the order of the tables: the room's files by name, each from its top."""
-    found = {}
-    for module in registry.modules("metric"):
+    """Key -> metric, in the order of the tables: the package's first, then those of each included
+    folder, the room's files by name, each from its top."""
+    modules = tuple(registry.modules("metric"))
+    return _of(modules, tuple(registry.registered_under("metric").items()))
+
+
+@lru_cache(maxsize=8)
+def _of(modules: Sequence[ModuleType], given: Sequence[tuple[str, Metric]]) -> dict[str, Metric]:
+    found: dict[str, Metric] = {}
+    for module in modules:
         for value in vars(module).values():
             if isinstance(value, Metric) and value.of.__module__ == module.__name__:
+                if value.key in found:
+                    code = value.of.__code__
+                    raise UsageError(
+                        f"{shown(Path(code.co_filename))}, line {code.co_firstlineno}: there is a "
+                        f"metric {value.key} already; choose another name"
+                    )
                 found[value.key] = value
-    return found
+    return found | dict(given)
 
 
 def of_kind(*kinds: Kind) -> list[Metric]:

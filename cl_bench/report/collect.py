@@ -57,12 +57,16 @@ class RecordedRun:
 
     @property
     def code(self) -> str:
-        """Version and commit of the code that computed it."""
+        """Version and commit of the code that computed it, and the code that was included."""
         state = self.environment.get("code")
         state = state if isinstance(state, dict) else {}
         commit = clean(state.get("commit") or "")[:8]
         parts = [clean(self.environment.get("cl_bench", "?"), 40), commit]
-        return " ".join(p for p in parts if p) + (" changed" if state.get("changed") else "")
+        included = self.environment.get("included")
+        included = included if isinstance(included, dict) else {}
+        words = [" ".join(p for p in parts if p) + (" changed" if state.get("changed") else "")]
+        words += [f"{clean(name, 40)} {clean(sha, 80)[:8]}" for name, sha in included.items()]
+        return " + ".join(words)
 
     @property
     def key(self) -> tuple[Any, ...]:

@@ -166,7 +166,7 @@ def environment_notes(groups: Sequence[Group]) -> list[str]:
             f"{forgetful} of {len(runs)} runs have forgotten tasks since; their numbers are about "
             "the tasks that are left"
         )
-    changed = sum(run.code.endswith(" changed") for run in runs)
+    changed = sum(run.code.partition(" + ")[0].endswith(" changed") for run in runs)
     if changed:
         notes.append(f"{changed} of {len(runs)} runs used code with changes beyond its commit")
     if any(not run.environment for run in runs):

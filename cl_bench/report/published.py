@@ -26,7 +26,18 @@ from cl_bench.results.record import accuracy_text, check_accuracy, check_learned
 FILE = "runs.jsonl"
 NAME = r"[A-Za-z0-9][\w.,+=-]{0,199}"
 # of environment.json: what numbers may depend on; neither the command line nor where data was
-TOLD = ("cl_bench", "code", "python", "packages", "platform", "cpu", "cores", "device", "threads")
+TOLD = (
+    "cl_bench",
+    "included",
+    "code",
+    "python",
+    "packages",
+    "platform",
+    "cpu",
+    "cores",
+    "device",
+    "threads",
+)
 
 
 class PublishedRun(BaseModel):

@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from cl_bench.config.schema import CheckpointSettings
+from cl_bench.config import registry
+from cl_bench.config.schema import CheckpointSettings, RunConfig
 from cl_bench.errors import RunError
 from cl_bench.files.state import read_state, write_state
 from cl_bench.files.untrusted import clean
@@ -109,11 +110,13 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
 
-def stamp(identity: dict[str, Any], data_sha256: str) -> dict[str, Any]:
+def stamp(cfg: RunConfig, data_sha256: str) -> dict[str, Any]:
     """What a checkpoint must share with the run that continues it, as plain JSON values."""
+    included = registry.code(cfg)
     return {
-        "configuration": json.loads(json.dumps(identity)),
+        "configuration": json.loads(json.dumps(cfg.identity())),
         "dataset": data_sha256,
+        **({f"version of {', '.join(included)}": included} if included else {}),
         "version of cl-bench": environment.code_sha256(),
         "version of torch": torch.__version__,
     }

@@ -11,19 +11,28 @@ import sys
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cl_bench
+from cl_bench.config import registry
+
+if TYPE_CHECKING:
+    from cl_bench.config.schema import RunConfig
 
 PACKAGES = ("torch", "numpy", "quadprog", "hydra-core", "omegaconf", "pandas")
 
 
-def surroundings(device: str, threads: int) -> dict[str, Any]:
-    """Versions, machine, code state and threads, as plain JSON values."""
+def surroundings(device: str, threads: int, cfg: RunConfig) -> dict[str, Any]:
+    """Versions, machine, code state and threads, as plain JSON values.
+
+    ``included`` is the code outside of the package that has a part in the run, by its origin.
+    """
+    included = registry.code(cfg)
     return {
         "cl_bench": cl_bench.__version__,
         "code": code_state(),
         "code_sha256": code_sha256(),
+        **({"included": included} if included else {}),
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in PACKAGES},
         "platform": platform.platform(),

@@ -146,7 +146,7 @@ def _checkpoint(run: Run, directory: Path) -> Checkpoint:
     checkpoint = Checkpoint(
         directory,
         run.cfg.checkpoint,
-        stamp(run.cfg.identity(), run.stream.data.sha256),
+        stamp(run.cfg, run.stream.data.sha256),
         {"device": run.device.type},
     )
     if run.cfg.force:
@@ -254,7 +254,7 @@ def _facts(run: Run, run_state: RunState) -> dict[str, Any]:
     data = run.stream.data
     kernels = {"kernels": run_state.kernels} if any(run_state.kernels) else {}
     return {
-        **environment.surroundings(_device_name(run.device), run.workers.count),
+        **environment.surroundings(_device_name(run.device), run.workers.count, run.cfg),
         "sessions": run_state.sessions,
         **kernels,
         "dataset": {"name": data.name, "sha256": data.sha256, "origin": data.origin},

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cl_bench import datasets
+from cl_bench.config import registry
 from cl_bench.config.schema import RunConfig, flat, identity_of
 from cl_bench.errors import RunError, UsageError
 from cl_bench.files.untrusted import Damaged, clean, read_json, read_yaml
@@ -35,7 +36,7 @@ def check_results(directory: Path, cfg: RunConfig) -> None:
         )
     if reason:
         log.warning("%s %s; its results are shown all the same (stale=keep)", directory, reason)
-    elif told := _other_code(directory):
+    elif told := _other_code(directory, cfg):
         log.warning("%s %s", directory, told)
 
 
@@ -84,13 +85,19 @@ def _other_data(directory: Path, cfg: RunConfig) -> str:
     return "" if found == recorded else "has results of other data than is there now"
 
 
-def _other_code(directory: Path) -> str:
-    """The sentence for results of another version of the package; empty for this one's."""
+def _other_code(directory: Path, cfg: RunConfig) -> str:
+    """The sentence for results of another version of the package, or of code that was included;
+    empty for these ones'."""
     try:
         recorded = read_json(directory / "environment.json")
     except Damaged:
         return ""
     if recorded.get("code_sha256") == environment.code_sha256():
+        there, here = recorded.get("included"), registry.code(cfg)
+        there = there if isinstance(there, dict) else {}
+        if different := [name for name in here | there if here.get(name) != there.get(name)]:
+            names = ", ".join(clean(name, 80) for name in different)
+            return f"has results of other code of {names}; force=true runs it with this code"
         return ""
     state = recorded.get("code")
     commit = state.get("commit") if isinstance(state, dict) else None

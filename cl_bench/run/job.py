@@ -8,10 +8,11 @@ import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from cl_bench.config import origins, registry
 from cl_bench.config.compose import checked
 from cl_bench.errors import Diverged, RunError, UsageError
 from cl_bench.run.signals import interrupts_kept, terminated_like_interrupted
@@ -31,14 +32,23 @@ def this_process() -> tuple[str, int]:
 
 @dataclass(frozen=True)
 class Home:
-    """The process that the user started, and its working directory."""
+    """The process that the user started, its working directory, and where its choices come from."""
 
     process: tuple[str, int]
     directory: str
+    included: tuple[str, ...] = ()
+    registered: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     @classmethod
     def here(cls) -> Home:
-        return cls(this_process(), str(Path.cwd()))
+        return cls(this_process(), str(Path.cwd()), origins.included(), registry.registered())
+
+    def enter(self) -> None:
+        """Another process finds here what this one did."""
+        os.chdir(self.directory)
+        origins.include(self.included)
+        for (group, name), made in self.registered.items():
+            registry.register(group, name, made)
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,7 @@ def run_job(composed: DictConfig, home: Home, sweep: str | None) -> Outcome:
     try:
         with terminated_like_interrupted(), interrupts_kept():
             if elsewhere:
-                os.chdir(home.directory)
+                home.enter()
             cfg = checked(composed)
             path = Path(cfg.outputs).expanduser() / cfg.directory_name()
             directory, quiet = str(path), cfg.quiet

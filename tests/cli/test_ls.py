@@ -8,7 +8,7 @@ from small_runs import METHODS
 
 from cl_bench.cli import ls
 from cl_bench.config import registry
-from cl_bench.config.choices import GROUPS, choices, conf_dir, implementation
+from cl_bench.config.choices import GROUPS, choices, files, implementation
 from cl_bench.config.compose import compose
 from cl_bench.config.pairing import Need
 from cl_bench.config.registry import declared
@@ -44,5 +44,5 @@ def test_what_is_read_of_a_memory_is_what_its_class_says(name):
 def test_every_choice_has_its_line_and_its_name(group):
     for name, parts in choices(group).items():
         assert parts[0], f"conf/{group}/{name}.yaml begins with no comment"
-        content = yaml.safe_load((conf_dir() / group / f"{name}.yaml").read_text())
+        content = yaml.safe_load(files(group)[name][1].read_text())
         assert content.get(group, content)["name"] == name

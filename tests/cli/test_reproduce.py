@@ -5,14 +5,8 @@ import shutil
 
 import pytest
 
-from cl_bench.config.choices import conf_dir
+from cl_bench.config import origins
 
-# where the folder of groups is asked for
-MODULES = (
-    "cl_bench.config.choices",
-    "cl_bench.config.compose",
-    "cl_bench.config.recipe",
-)
 RECIPE = "tiny2020/digits_single"
 YAML = """
 # @package _global_
@@ -35,14 +29,10 @@ recipe:
 
 
 @pytest.fixture
-def finished(tmp_path, inline, monkeypatch):
+def finished(tmp_path, inline, own, monkeypatch):
     """A folder with two seeds of a recipe run, the records of them, and what was printed."""
-    conf = tmp_path / "conf"
-    shutil.copytree(conf_dir(), conf)
-    (conf / "paper" / "tiny2020").mkdir()
-    (conf / "paper" / f"{RECIPE}.yaml").write_text(YAML)
-    for module in MODULES:
-        monkeypatch.setattr(f"{module}.conf_dir", lambda: conf)
+    monkeypatch.setenv(origins.VARIABLE, "mylab")
+    own.write(f"conf/paper/{RECIPE}.yaml", YAML)
     code, out, err = inline(
         *("reproduce", RECIPE, "--seeds", "2", "--write", "results", "device=cpu", "plots=false")
     )
@@ -219,7 +209,7 @@ def test_the_list_says_how_long_everything_takes(cli):
 
 def test_nothing_is_left_out_for_the_time_it_takes(finished, inline):
     home, _, _ = finished
-    path = home / "conf" / "paper" / f"{RECIPE}.yaml"
+    path = home / "mylab" / "conf" / "paper" / f"{RECIPE}.yaml"
     path.write_text(path.read_text().replace("minutes: 0.1", "minutes: 600"))
     code, _, err = inline("reproduce", RECIPE, "--seeds", "3", "device=cpu", "plots=false")
     assert code == 0

@@ -5,7 +5,6 @@ import json
 import pytest
 
 from cl_bench import datasets
-from cl_bench.config import registry
 from cl_bench.config.compose import config_of
 from cl_bench.config.pairing import check_pairing, needs
 from cl_bench.errors import UsageError
@@ -141,21 +140,20 @@ def test_nothing_is_fetched_before_it_is_refused(more, inline, monkeypatch, tmp_
     assert not list(tmp_path.iterdir())
 
 
-def test_needs_are_words_of_the_vocabulary_written_out(monkeypatch, tmp_path):
-    monkeypatch.setattr(registry, "PACKAGE", tmp_path)
-    (tmp_path / "methods").mkdir()
+def test_needs_are_words_of_the_vocabulary_written_out(own):
     for name, body in (
         ("odd", 'needs = frozenset({"luck"})'),
         ("hidden", "needs = frozenset(words)"),
         ("broken", "needs = ("),
         ("child", 'needs: frozenset = frozenset({"boundaries"})'),
     ):
-        (tmp_path / "methods" / f"{name}.py").write_text(f"class M:\n    {body}\n")
+        own.write(f"methods/{name}.py", f"class M:\n    {body}\n")
+    own.include()
     with pytest.raises(UsageError, match="'luck', which is no word for it; the words are boundar"):
         needs("method", "odd")
     with pytest.raises(UsageError, match=r"method=hidden: needs must be written out in hidden.py"):
         needs("method", "hidden")
-    with pytest.raises(UsageError, match=r"broken.py: line 2"):
+    with pytest.raises(UsageError, match=r"broken.py, line 2"):
         needs("method", "broken")
     assert needs("method", "child") == ["boundaries"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import types
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
@@ -205,28 +204,30 @@ def test_options_of_a_dataset_are_checked(tmp_path):
             datasets.load(helper)
 
 
-def test_a_module_with_load_is_a_dataset(inline, monkeypatch, tmp_path, tiny):
+def test_a_module_with_load_is_a_dataset(inline, own):
     """Nothing else is to be registered, and `doctor` lists it."""
-    own = types.ModuleType("cl_bench.datasets.mine")
+    own.write(
+        "datasets/mine.py",
+        """
+import numpy as np
+from cl_bench.datasets import Arrays
 
-    def load(noise: float = 0.0):
-        return tiny
-
-    own.load = load
-    monkeypatch.setitem(sys.modules, own.__name__, own)
-    place = datasets.Path(datasets.__file__).parent
-    seen = type(place).is_file
-    monkeypatch.setattr(type(place), "is_file", lambda p: p.name == "mine.py" or seen(p))
-    glob = type(place).glob
-    monkeypatch.setattr(
-        type(place), "glob",
-        lambda p, pattern: [*glob(p, pattern), *([p / "mine.py"] if p == place else [])],
-    )  # fmt: skip
-    assert datasets.load("mine", None, {"noise": 0.5}) is tiny
+def load(classes: int = 3):
+    y = np.arange(12) % classes
+    x = np.zeros((12, 4, 4), dtype=np.uint8)
+    return Arrays("mine", x, y, x, y, classes, "0" * 64, "a test")
+""",
+    )
+    own.include()
+    assert datasets.load("mine", None, {"classes": 2}).classes == 2
     assert "mine" in datasets.names()
-    code, out, _ = inline("doctor")
+    code, out, _ = inline("--include", "mylab", "doctor")
     assert code == 0
     assert "data mine" in out
+    own.write("datasets/mine.py", "import nothing_of_this_name\n")
+    code, out, _ = inline("--include", "mylab", "doctor")
+    assert code == 1
+    assert "mylab/datasets/mine.py, line 1" in " ".join(out.split())
 
 
 LIBRARY = """

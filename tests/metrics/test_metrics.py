@@ -7,28 +7,21 @@ from cl_bench.metrics.base import AS_IS, Digits, Measured, form, metric, size
 MATRIX = np.array([[0.1, 0.2], [0.9, 0.25], [0.6, 0.8]])
 
 
-def test_a_function_in_a_file_of_the_room_is_a_metric(monkeypatch):
-    import types
-
-    mine = types.ModuleType("mine")
-    source = """
+def test_a_function_in_a_file_of_the_room_is_a_metric(own):
+    own.write(
+        "metrics/mine.py",
+        """
 from cl_bench.metrics.base import metric
 
 @metric("best", "accuracy on the best task", better=1)
 def best_task(run):
     return run.matrix[-1].max()
-"""
-    exec(source, mine.__dict__)
-    from cl_bench.config import registry
-
-    modules = registry.modules
-    monkeypatch.setattr(registry, "modules", lambda group: [*modules(group), mine])
-    metrics.known.cache_clear()
-    try:
-        assert metrics.compute(Measured(MATRIX))["best_task"] == 0.8
-        assert metrics.find("best_task").heading == "best"
-    finally:
-        metrics.known.cache_clear()
+""",
+    )
+    assert "best_task" not in metrics.known()
+    own.include()
+    assert metrics.compute(Measured(MATRIX))["best_task"] == 0.8
+    assert metrics.find("best_task").heading == "best"
 
 
 def test_each_is_called_and_explained_once():
