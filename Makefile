@@ -11,7 +11,7 @@ ARGS ?= method=gem dataset=mnist_permutations
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 PROJECT := pyproject.toml constraints.txt
 
-.PHONY: help install run test test-full test-cluster test-trackers lint format bench reproduce-fast \
+.PHONY: help install run test test-full test-cluster test-trackers lint format docs bench reproduce-fast \
   build clean
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ lint: $(VENV)/.dev ## check style and formatting
 
 format: $(VENV)/.dev ## format the code
 	$(BIN)/ruff check --fix --exit-zero . && $(BIN)/ruff format .
+
+docs: $(VENV)/.dev ## write what docs/ says of the code anew: options, tables, pictures
+	$(BIN)/python docs/generate.py && $(BIN)/python docs/pictures.py
 
 BENCHMARKS := startup job inner_loop transforms step_time sweep
 bench: $(VENV)/.dev ## measure speed against the machine's own matrix products (about 6 minutes)

@@ -54,13 +54,17 @@ DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 
 def examples(text):
     """Lines that begin with the command, with the lines that they go on in."""
-    return re.findall(r"^(?: *)(cl-bench .*(?:(?<=\\)\n.*)*)", text, re.M)
+    return re.findall(r"^(?: *)(?:! )?(cl-bench .*(?:(?<=\\)\n.*)*)", text, re.M)
 
 
 def documented():
     """Every command of the documents and of the help as words, with the variables of its block."""
     texts = [path.read_text() for path in DOCUMENTS]
-    blocks = [b for text in texts for b in re.findall(r"^```(?:sh)?\n(.*?)^```", text, re.M | re.S)]
+    blocks = [
+        b
+        for text in texts
+        for b in re.findall(r"^```(?:sh(?: run)?)?\n(.*?)^```", text, re.M | re.S)
+    ]
     for block in [*blocks, TEXT.partition("Choosing a method")[2]]:
         variables = dict(re.findall(r"^(\w+)='([^']*)'", block, re.M))
         variables |= dict(re.findall(r'^(\w+)="([^"]*)"', block, re.M))
