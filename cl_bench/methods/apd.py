@@ -5,12 +5,11 @@ Source: Yoon et al. 2020 (arXiv:1902.09432), equations 1-3; details as in the au
 
 from __future__ import annotations
 
-import copy
 from typing import Any, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from cl_bench.errors import UsageError
 from cl_bench.methods.base import Context, Method, MethodSettings
@@ -79,11 +78,6 @@ class APD(Method):
 
     def __init__(self, settings: Settings, context: Context) -> None:
         super().__init__(settings, context)
-        if next(self.net.module.buffers(), None) is not None:
-            raise UsageError(
-                f"method=apd cannot use model={context.model.name}, whose statistics would be "
-                "shared by all tasks; choose model=lenet, small_cnn or mlp"
-            )
         if settings.sparsity == "proximal" and settings.optimizer.name != "adam":
             raise UsageError(
                 "method.sparsity=proximal: is soft thresholding in Adam's metric; choose "
@@ -150,19 +144,13 @@ class APD(Method):
             self.shared.values = self.pruned(self.shared.values)
         self.capacities.append(self.parameters / self.net.size)
 
-    def logits(self, x: Tensor, task: Task) -> Tensor:
-        """Outputs (n, C) with the task's own parameters; the untrained network's before it."""
-        return self.answers(task)(x)
-
     def answers(self, task: Task) -> Network:
+        """The network with the task's own parameters; the untrained one before it."""
         if task.index in self.learned:
             self.compose(self.learned.index(task.index), prune=True)
         else:
             self.net.theta.copy_(self.initial)
         return self.net  # as it is for this task, not a stack that would stay so
-
-    def module(self, task: Task) -> nn.Module:
-        return copy.deepcopy(self.answers(task).module)
 
     def moves(self, learned: Task, tested: Task) -> bool:
         return tested.index in self.learned

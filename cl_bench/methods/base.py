@@ -114,11 +114,11 @@ class Method(Stateful):
 
     def logits(self, x: Tensor, task: Task | None) -> Tensor:
         """Outputs (n, C) for test inputs of ``task``; the runner masks them by the scenario."""
-        return self.net(x)
+        return self.answers(task)(x)
 
     def answers(self, task: Task | None) -> Callable[[Tensor], Tensor] | None:
         """What gives the :meth:`logits` for test inputs of ``task``, asked by several threads at a
-        time, until this is called again.
+        time, until this is called again: a module, unless it takes more than one.
 
         A :class:`~cl_bench.network.linear_stack.LinearStack` answers as it stands, whatever task is
         asked for next: the run may show it the inputs of many at once. None, as for every method
@@ -127,12 +127,11 @@ class Method(Stateful):
         return self.net.module if type(self).logits is Method.logits else None
 
     def module(self, task: Task | None) -> nn.Module | None:
-        """A copy of the module whose outputs are the :meth:`logits` for test inputs of ``task``.
-
-        None if no module alone gives them, as for every method that has ``logits`` of its own and
-        says no more.
-        """
-        return copy.deepcopy(self.net.module) if type(self).logits is Method.logits else None
+        """A copy of the module whose outputs are the :meth:`logits` for test inputs of ``task``;
+        None if no module alone :meth:`answers`."""
+        answers = self.answers(task)
+        module = answers.module if isinstance(answers, Network) else answers
+        return copy.deepcopy(module) if isinstance(module, nn.Module) else None
 
     def moves(self, learned: Task, tested: Task) -> bool:
         """Whether learning the one task may have changed the :meth:`logits` for the other.

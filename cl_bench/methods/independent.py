@@ -6,7 +6,6 @@ narrow; the single-task learning (STL) of Yoon et al. 2020 (APD), whose networks
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from functools import partial
 from typing import Literal
@@ -72,14 +71,8 @@ class Independent(Method):
         super().observe(x, y, task)
         self.net = self.nets[0]  # as the constructor leaves it: which one it is, is no state
 
-    def logits(self, x: Tensor, task: Task) -> Tensor:
-        return self.nets[task.index](x)
-
     def answers(self, task: Task) -> nn.Module:
         return self.nets[task.index].module
-
-    def module(self, task: Task) -> nn.Module:
-        return copy.deepcopy(self.answers(task))
 
     def moves(self, learned: Task, tested: Task) -> bool:
         return learned.index == tested.index

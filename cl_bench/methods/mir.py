@@ -15,10 +15,9 @@ from cl_bench.streams.task import Task, index_of
 
 
 class MIR(Method):
-    """g of the batch + g of the ``replay`` of ``candidates`` samples with the largest
-    loss(θ') - loss(θ), where θ' = θ - lr·g of the batch alone.
-
-    Candidates are of earlier tasks, of the whole memory where tasks are unknown.
+    """g of the batch + g of the ``replay`` of ``candidates`` samples of earlier tasks (of the whole
+    memory where tasks are unknown) with the largest loss(θ') - loss(θ), where θ' = θ - lr·g of the
+    batch alone.
     """
 
     memory_needs = frozenset({"stream"})
@@ -31,8 +30,7 @@ class MIR(Method):
 
     def observe(self, x: Tensor, y: Tensor, task: Task | None) -> None:
         g = self.gradient(x, y, task)
-        past = None if task is None else task.index
-        old = self.memory.sample_past(past, self.settings.candidates, self.generator)
+        old = self.memory.sample_past(task and task.index, self.settings.candidates, self.generator)
         if len(old):
             self.net.backward(self.losses(self.most_interfered(old, g)).mean())
         self.step()

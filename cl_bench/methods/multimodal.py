@@ -5,7 +5,6 @@ Source: the baseline "multimodal" of Lopez-Paz & Ranzato 2017, section 4.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from functools import partial
 
@@ -41,18 +40,12 @@ class Multimodal(Method):
         parts = slice(self.shared), slice(own, own + self.own)
         for part in parts:
             self.net.grad[part].zero_()
-        self.net.backward(self.scenario.loss(self.logits(x, task), y, task.index).mean())
+        self.net.module.active = task.index
+        self.net.backward(self.scenario.loss(self.net(x), y, task.index).mean())
         self.optimizer.step(
             [self.net.theta[part] for part in parts], [self.net.grad[part] for part in parts]
         )
 
-    def logits(self, x: Tensor, task: Task) -> Tensor:
-        self.net.module.active = task.index
-        return self.net(x)
-
     def answers(self, task: Task) -> LinearStack:
         module = self.net.module
         return stack_of([module.inputs[task.index], *module.shared])
-
-    def module(self, task: Task) -> LinearStack:
-        return copy.deepcopy(self.answers(task))

@@ -5,15 +5,10 @@ Source: Mallya & Lazebnik 2018 (arXiv:1711.05769), section 3.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cl_bench.errors import UsageError
 from cl_bench.methods.base import Context, Method, MethodSettings
 from cl_bench.methods.parts.decomposition import Decomposition
 from cl_bench.streams.task import Task
@@ -28,15 +23,8 @@ class PackNet(Method):
     last layer, and none is pruned.
     """
 
-    needs = frozenset(
-        {
-            "boundaries",
-            "identity in training",
-            "identity in tests",
-            "task data at its end",
-            "one stay per task",
-        }
-    )
+    needs = frozenset({"boundaries", "identity in training", "identity in tests",
+                       "task data at its end", "one stay per task"})  # fmt: skip
     kept = ("owner",)
 
     class Settings(MethodSettings):
@@ -48,14 +36,8 @@ class PackNet(Method):
 
     def __init__(self, settings: Settings, context: Context) -> None:
         super().__init__(settings, context)
-        if next(self.net.module.buffers(), None) is not None:
-            raise UsageError(
-                f"method=packnet cannot use model={context.model.name}, whose statistics would be "
-                "shared by all tasks; choose model=lenet, small_cnn or mlp"
-            )
         self.layout = Decomposition(self.net)
-        # 0: free, t + 1: task t's
-        self.owner = torch.zeros(self.net.size, dtype=torch.int64, device=self.device)
+        self.owner = torch.zeros_like(self.net.theta, dtype=torch.int64)  # 0: free, t + 1: task t's
 
     def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
         self.move(self.free(task), x, y, task)
@@ -93,20 +75,9 @@ class PackNet(Method):
     def moves(self, learned: Task, tested: Task) -> bool:
         return tested.index >= learned.index  # what a task owns, no later one moves
 
-    def logits(self, x: Tensor, task: Task) -> Tensor:
-        """Outputs (n, C) with the weights of the task and of those before it."""
-        with self.weights_of(task):
-            return self.net(x)
-
-    def module(self, task: Task) -> nn.Module:
-        with self.weights_of(task):
-            return copy.deepcopy(self.net.module)
-
-    @contextmanager
-    def weights_of(self, task: Task) -> Iterator[None]:
-        """Within the block θ is what the task answers with."""
-        theta = self.net.theta.clone()
+    def answers(self, task: Task) -> nn.Module:
+        """The network with the weights of the task and of those before it; as it is before it."""
+        net = self.net.copy()
         if (self.owner == task.index + 1).any():
-            self.net.theta.mul_((self.owner > 0) & (self.owner <= task.index + 1))
-        yield
-        self.net.theta.copy_(theta)
+            net.theta.mul_((self.owner > 0) & (self.owner <= task.index + 1))
+        return net.module

@@ -58,4 +58,5 @@ def test_the_smallest_share_of_each_tensor_is_given_back():
 def test_statistics_that_tasks_would_share_are_refused(inline):
     code, _, err = inline("method=packnet", "dataset=cifar10_split", "dataset.samples_per_task=10")
     assert code == 2
-    assert "method=packnet cannot use model=resnet18" in err
+    assert "statistics of this model" in err
+    assert "choose model=lenet" in err

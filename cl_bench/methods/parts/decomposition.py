@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from cl_bench.errors import UsageError
 from cl_bench.network.theta import Network
 
 
@@ -14,10 +15,16 @@ class Decomposition:
     ``weights``: the slices of θ (P,) that are weights, ``layers`` those of them that are
     decomposed; ``decomposed`` (P,) is 1 there and 0 elsewhere; ``units`` is the number U of their
     output units (neurons or channels); ``last`` is the slice of θ from the last layer on, ``head``
-    the output (of C) that each of its entries belongs to.
+    the output (of C) that each of its entries belongs to. A :class:`UsageError` for a model with
+    buffers, which are in no task's parameters.
     """
 
     def __init__(self, net: Network) -> None:
+        if next(net.module.buffers(), None) is not None:
+            raise UsageError(
+                "the statistics of this model (BatchNorm's) would be shared by all tasks, which "
+                "the method keeps apart; choose model=lenet, small_cnn or mlp"
+            )
         starts = torch.tensor([0, *(p.numel() for p in net.parameters)]).cumsum(0).tolist()
         weights = [i for i, p in enumerate(net.parameters) if p.dim() > 1]
         shapes = [(len(net.parameters[i]), net.parameters[i][0].numel()) for i in weights[:-1]]
