@@ -96,7 +96,7 @@ def _settings(group: str, choice: str) -> type[pydantic.BaseModel] | None:
 
         stream = str(_values(group, choice)["stream"])
         return registry.find("stream", stream, Stream).Settings
-    return registry.find(group, implementation(group, choice), _base(group)).Settings
+    return registry.settings_of(registry.find(group, implementation(group, choice), _base(group)))
 
 
 def _base(group: str) -> type:

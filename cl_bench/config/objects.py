@@ -27,8 +27,7 @@ def _node(group: str, name: str, made: Any) -> dict[str, Any] | None:
         return {"defaults": ["npz", "_self_"], "name": name, "source": name}
     if group not in ("method", "model", "memory", "tracker"):
         return None
-    settings = getattr(made, "Settings", None)
-    values = {"name": name, **(_values(settings) if settings is not None else {})}
+    values = {"name": name, **_values(registry.settings_of(made))}
     if group != "method":
         return values
     values.pop("optimizer", None)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+import typing
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from cl_bench.config.origins import ROOMS, Origin, shown
 from cl_bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from cl_bench.config.schema import RunConfig
+    from cl_bench.config.schema import RunConfig, Section
 
 RENAMED = {"turned_split": "quarter_turns"}  # names in the records of earlier versions
 
@@ -165,6 +166,43 @@ def _sha256(made: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+# -- what may be set of a class ------------------------------------------------------------------
+
+# what the constructor of a module that has no ``Settings`` is told by the run, if it takes it
+GIVEN = ("input_shape", "in_channels", "in_features", "classes", "num_classes")
+
+
+@lru_cache(maxsize=100)
+def settings_of(cls: type) -> type[Section]:
+    """The class's own ``Settings``; without them every argument of its constructor is an option, as
+    far as YAML can say it."""
+    from cl_bench.config.schema import Section
+
+    if (own := getattr(cls, "Settings", None)) is not None:
+        return own
+    import pydantic
+
+    taken = inspect.signature(cls).parameters
+    try:
+        types = typing.get_type_hints(cls.__init__)
+    except Exception:  # a name that is known to type checkers alone
+        types = {}
+    fields: dict[str, Any] = {}
+    for key, parameter in taken.items():
+        if key in GIVEN or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        kind = types.get(key, Any)
+        required = parameter.default is parameter.empty
+        try:
+            pydantic.TypeAdapter(kind)
+        except Exception:  # a class of somebody's
+            if not required:
+                continue
+            kind = Any
+        fields[key] = (kind, ... if required else parameter.default)
+    return pydantic.create_model(f"{cls.__name__}Settings", __base__=Section, **fields)
+
+
 # -- what a class says of itself, read from its source -------------------------------------------
 
 
@@ -177,8 +215,12 @@ def declared(group: str, name: str, attribute: str, default: Any = None) -> Any:
     if (group, name) in _objects:
         return getattr(_objects[group, name], attribute, default)
     _, path = place(group, name)
+    base = origins.PACKAGE / ROOMS[group] / "base.py"
     try:
-        return _declared(path, attribute, default)
+        found = _declared(path, attribute, default)
+        if found is None and base.is_file():  # it is inherited in a way that is not seen through
+            found = _declared(base, attribute, None)
+        return found
     except ValueError:
         raise UsageError(
             f"{group}={name}: {attribute} must be written out in {name}.py: words, a tuple or "

@@ -17,6 +17,7 @@ from cl_bench.config.schema import RunConfig
 from cl_bench.errors import RunError, UsageError
 from cl_bench.memory.base import Memory
 from cl_bench.methods.base import Context, Method
+from cl_bench.network import plain
 from cl_bench.network.linear_stack import LinearStack
 from cl_bench.network.theta import Network, Passes
 from cl_bench.network.workers import Workers
@@ -132,11 +133,13 @@ class _Choice:
     settings: Any
 
     def __call__(self, *arguments: Any) -> Any:
+        if not hasattr(self.cls, "Settings"):
+            return plain.build(self.cls, self.settings, *arguments)
         return self.cls(self.settings, *arguments)
 
     def changed(self, changes: dict[str, Any]) -> _Choice:
         values = {**self.settings.model_dump(), **changes}
-        return _Choice(self.cls, schema.check(values, self.cls.Settings))
+        return _Choice(self.cls, schema.check(values, registry.settings_of(self.cls)))
 
 
 def _choice(
@@ -144,7 +147,7 @@ def _choice(
 ) -> _Choice:
     file = section.get(field) if field else section.get("implementation") or section["name"]
     cls = registry.find(group, str(file), base)
-    return _Choice(cls, schema.check(section, cls.Settings, key))
+    return _Choice(cls, schema.check(section, registry.settings_of(cls), key))
 
 
 def _stream_choice(cfg: RunConfig) -> _Choice:
