@@ -6,6 +6,7 @@ are computed when a run is read, so that runs of earlier versions have today's m
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from functools import lru_cache
@@ -15,9 +16,11 @@ from types import ModuleType
 import numpy as np
 
 from cl_bench.config import registry
-from cl_bench.config.origins import shown
+from cl_bench.config.origins import shown, told
 from cl_bench.errors import UsageError
 from cl_bench.metrics.base import Kind, Measured, Metric
+
+log = logging.getLogger("cl_bench")
 
 
 def known() -> dict[str, Metric]:
@@ -55,6 +58,19 @@ def find(key: str) -> Metric:
     )
 
 
+def _value(metric: Metric, measured: Measured) -> float | None:
+    """One of the package's own must not fail; of another's a failure is told, and costs no run."""
+    if metric.of.__module__.startswith("cl_bench."):
+        return metric.of(measured)
+    try:
+        value = metric.of(measured)
+        return None if value is None else float(value)
+    except Exception as error:
+        where = told(error, Path(metric.of.__code__.co_filename))
+        log.warning("the metric %s is left out: %s", metric.key, where)
+        return None
+
+
 def compute(measured: Measured) -> dict[str, float | None]:
     """What was recorded, and every metric of a run; None where one is undefined (T = 1).
 
@@ -66,7 +82,7 @@ def compute(measured: Measured) -> dict[str, float | None]:
     for metric in of_kind("accuracy", "cost"):
         if any(getattr(measured, name) is None for name in metric.needs):
             continue
-        value = metric.of(measured)
+        value = _value(metric, measured)
         if value is not None and math.isfinite(value):
             found[metric.key] = float(value)
         elif metric.kind == "accuracy":

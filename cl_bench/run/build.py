@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from cl_bench import datasets
+from cl_bench import datasets, metrics
 from cl_bench.config import registry, schema
 from cl_bench.config.pairing import check_identity, check_pairing, refusal
 from cl_bench.config.schema import RunConfig
@@ -99,8 +99,10 @@ def prepare(cfg: RunConfig, recorded: bool = False) -> Run:
 def choose(cfg: RunConfig, recorded: bool = False) -> tuple[_Choice, ...]:
     """The run's stream, memory, model, method and tracker, each with its settings.
 
-    All that can be checked without data: a misspelt option must not cost a download.
+    All that can be checked without data: a misspelt option must not cost a download. The metrics
+    are looked at too: one of a user's that cannot be read must not cost the run.
     """
+    metrics.known()
     chosen = (
         _stream_choice(cfg),
         _choice(cfg.memory, "memory", "memory", Memory),

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from cl_bench import metrics
+from cl_bench.config import origins
 from cl_bench.config.schema import RunConfig
 from cl_bench.errors import Diverged, RunError, UsageError
 from cl_bench.files.state import write_state
@@ -94,7 +95,9 @@ def _failures_told(record: RunRecord, cfg: RunConfig) -> Iterator[None]:
                 message = str(lack)
                 raise lack from error
             # a defect: the traceback belongs in the log, not on a terminal
-            message = f"unexpected {type(error).__name__}: {error}".splitlines()[0]
+            where = origins.place(error)  # in a folder that is included
+            where = f" in {where}" if where else ""
+            message = f"unexpected {type(error).__name__}{where}: {error}".splitlines()[0]
             told = f"{message}; the traceback is in {record.directory / 'run.log'}"
             log.debug("the run failed", exc_info=True)
             raise RunError(told) from error

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from cl_bench import metrics
+from cl_bench.errors import UsageError
 from cl_bench.metrics.base import AS_IS, Digits, Measured, form, metric, size
 
 MATRIX = np.array([[0.1, 0.2], [0.9, 0.25], [0.6, 0.8]])
@@ -22,6 +23,27 @@ def best_task(run):
     own.include()
     assert metrics.compute(Measured(MATRIX))["best_task"] == 0.8
     assert metrics.find("best_task").heading == "best"
+
+
+def test_a_metric_that_fails_is_told_and_costs_nothing_else(own, caplog):
+    own.write(
+        "metrics/mine.py",
+        "from cl_bench.metrics.base import metric\n\n"
+        '@metric("odd", "fails")\ndef odd(run):\n    return 1 / 0\n',
+    )
+    own.include()
+    values = metrics.compute(Measured(MATRIX))
+    assert values["odd"] is None
+    assert values["acc"] == 0.7
+    assert "metrics/mine.py, line 5: ZeroDivisionError" in caplog.text
+    own.write(
+        "metrics/mine.py",
+        "from cl_bench.metrics.base import metric\n\n"
+        '@metric("my ACC", "mine")\ndef acc(run):\n    return 0.0\n',
+    )
+    own.include()
+    with pytest.raises(UsageError, match=r"mine.py, line 3: there is a metric acc already"):
+        metrics.known()
 
 
 def test_each_is_called_and_explained_once():
