@@ -13,7 +13,7 @@ ROOT = Path(cl_bench.__file__).parent
 FLOORS = [
     {"__main__"},
     {"cli", "api"},
-    {"reproduce"},
+    {"reproduce", "check"},
     {"sweep"},
     {"report"},
     {"run"},

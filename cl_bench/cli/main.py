@@ -25,9 +25,11 @@ COMMANDS = {
     "forget": "cl_bench.cli.forget",
     "doctor": "cl_bench.cli.doctor",
     "show": "cl_bench.cli.show",
+    "new": "cl_bench.cli.new",
+    "check": "cl_bench.cli.check",
 }
 LONGEST = 2000  # characters of a sentence: it may quote what was typed
-OWN_HELP = ("report", "reproduce", "predict", "export", "forget")
+OWN_HELP = ("report", "reproduce", "predict", "export", "forget", "new", "check")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,0 +1,1 @@
+"""Whether choices of one's own are right with the bench."""
