@@ -78,9 +78,9 @@ class GEM(Method):
 
         ``past`` are the tasks of G's rows.
         """
-        inner = G @ g
+        inner = (G @ g).cpu()  # all that the usual step waits for on a GPU
         self.count["steps"] += 1
-        violated = (inner < 0).cpu()
+        violated = inner < 0
         if not violated.any():
             return
         self.count["violated_steps"] += 1
@@ -89,7 +89,7 @@ class GEM(Method):
         lower, added = (self.settings.margin, 0.0) if bound else (0.0, self.settings.margin)
         try:
             v, solved = solve_dual(
-                (G @ G.t()).cpu().numpy(), inner.cpu().numpy(), lower, self.settings.eps
+                (G @ G.t()).cpu().numpy(), inner.numpy(), lower, self.settings.eps
             )
         except FloatingPointError:
             self.count["unsolved"] += 1  # the run is diverging; the runner will say so

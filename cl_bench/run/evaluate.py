@@ -91,9 +91,10 @@ def evaluate(run: Run, tasks: Sequence[Task] | None = None) -> np.ndarray:
     for fans in _fans(run, together):
         correct |= _right_together(run, fans)
     accuracy = np.full(len(run.stream.tasks), np.nan)
-    for task in tasks:
-        samples = len(run.stream.test if task.test is None else task.test)
-        accuracy[task.index] = int(correct[task.index]) / samples
+    # all at once: a GPU is waited for once
+    counts = torch.stack([correct[task.index] for task in tasks]).tolist() if tasks else []
+    for task, count in zip(tasks, counts, strict=True):
+        accuracy[task.index] = count / len(run.stream.test if task.test is None else task.test)
     return accuracy
 
 
