@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cl_bench.api.result import Result
 from cl_bench.api.words import swept_words, words_of
-from cl_bench.errors import RunError
+from cl_bench.errors import RunError, os_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +88,6 @@ def sweep(*words: str, jobs: int | None = None, **options: Any) -> pd.DataFrame:
 @contextmanager
 def _os_errors_told() -> Iterator[None]:
     """What the operating system refuses is told in the words of the command line."""
-    from cl_bench.run.job import os_sentence
 
     try:
         yield

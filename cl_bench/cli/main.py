@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 
 from cl_bench.cli.include import include_from
-from cl_bench.errors import RunError, UsageError
+from cl_bench.errors import RunError, UsageError, os_sentence
 from cl_bench.files.untrusted import clean
 
 # commands in modules of their own, whose main() may return an exit code
@@ -51,8 +51,6 @@ def main(argv: list[str] | None = None) -> int:
         silence_stdout()
         return 0
     except OSError as error:
-        from cl_bench.run.job import os_sentence
-
         return _complain(RunError(os_sentence(error)), 1)
     except KeyboardInterrupt:
         again = not arguments or arguments[0] not in COMMANDS or arguments[0] == "reproduce"

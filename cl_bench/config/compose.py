@@ -167,6 +167,8 @@ SENTENCES = {
     "cl-bench ls shows them",
     r"Multiple values for (\w+)\.": "+{0}=: one at a time; several are a sweep: -m +{0}=ONE,OTHER",
     r"(?:ValueError|TypeError) raised while resolving interpolation: (.*)": "{0}",
+    r"Error merging override (.*)": "{0}: takes no such value; choose one of another "
+    "kind, a whole number say",
     r"You must specify '(.*)'": "{0}=???: is missing; choose one of those that cl-bench ls shows",
     r"No completion plugin for '(.*)'": "-sc install={0}: no such shell; choose bash, zsh or fish",
     r"Expecting one subcommand": 'to have TAB complete: eval "$(cl-bench -sc install=bash)"',
@@ -222,6 +224,8 @@ def _no_such_option(key: str, arguments: Sequence[str]) -> str:
     """With the options of the innermost section on the way to it."""
     from cl_bench.config.schema import similar
 
+    if key.startswith("hydra.launcher."):
+        return f"{key}: this launcher has no such option; choose another by hydra/launcher=..."
     parent, _, last = key.rpartition(".")
     while not (known := _known_keys(parent, arguments)) and parent:
         parent, _, last = parent.rpartition(".")

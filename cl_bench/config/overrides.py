@@ -24,7 +24,8 @@ REFUSED = {
     "--config-name": "the groups are those of cl-bench; --config-dir DIR adds your own to them",
 }
 # Hydra's own settings that stay; of the others some execute what they name
-HYDRA_KEYS = ("hydra/launcher", "hydra.launcher", "hydra.sweeper.max_batch_size")
+BATCH = "hydra.sweeper.max_batch_size"
+HYDRA_KEYS = ("hydra/launcher", "hydra.launcher", BATCH)
 # what a group's file says of itself: changed, a run would go by a wrong name
 FIXED = ("name", "implementation", "source")
 
@@ -81,6 +82,8 @@ def check_overrides(overrides: Sequence[str]) -> None:
                 f"{word}: tuned settings come with the method and the dataset; set single ones, as "
                 "in method.lr=0.1"
             )
+        if key == BATCH and not re.fullmatch(r"null|[1-9]\d{0,8}", plain.partition("=")[2]):
+            raise UsageError(f"{word}: should be a whole number from 1, or null for all at once")
         if "_target_" in word:
             raise UsageError(f"{word}: code is chosen by its group alone; leave _target_ out")
         if re.match(r"hydra\b", key) and not _stays(key, word):

@@ -16,7 +16,7 @@ import torch
 from cl_bench import metrics
 from cl_bench.config import origins
 from cl_bench.config.schema import RunConfig
-from cl_bench.errors import Diverged, RunError, UsageError
+from cl_bench.errors import Diverged, RunError, UsageError, os_sentence
 from cl_bench.files.state import write_state
 from cl_bench.metrics.base import Measured
 from cl_bench.results.record import RunRecord
@@ -87,7 +87,7 @@ def _failures_told(record: RunRecord, cfg: RunConfig) -> Iterator[None]:
             with interrupts_kept():
                 yield
         except (RunError, UsageError, OSError) as error:
-            message = str(error)
+            message = os_sentence(error) if isinstance(error, OSError) else str(error)
             raise
         except Exception as error:
             if is_lack_of_memory(error):

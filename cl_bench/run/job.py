@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cl_bench.config import origins, registry
 from cl_bench.config.compose import checked
-from cl_bench.errors import Diverged, RunError, UsageError
+from cl_bench.errors import Diverged, RunError, UsageError, os_sentence
 from cl_bench.run.signals import interrupts_kept, terminated_like_interrupted
 
 if TYPE_CHECKING:
@@ -98,11 +98,6 @@ def run_job(composed: DictConfig, home: Home, sweep: str | None) -> Outcome:
         return Outcome(state, directory, str(error), 1, quiet)
     except OSError as error:
         return Outcome("failed", directory, os_sentence(error), 1, quiet)
-
-
-def os_sentence(error: OSError) -> str:
-    """What an error of the operating system says, with the file that it is about."""
-    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
 
 
 def run_unless_finished(

@@ -99,7 +99,9 @@ def _why_stopped(error: Exception, overrides: list[str]) -> Exception:
         raise UsageError(explain(error, overrides)) from None
     # Hydra has ValueErrors too, for some overrides; once jobs have run it could be a defect
     if isinstance(error, HydraException | OmegaConfBaseException | ValueError):
-        mistake = UsageError(explain(error, overrides))
+        launchers = type(error) is ValueError and any("hydra" in word for word in overrides)
+        told = f"{error}; correct hydra.launcher's settings" if launchers else None
+        mistake = UsageError(told or explain(error, overrides))
         if not Sweep.current.outcomes:
             raise mistake from None
         error = mistake if not isinstance(error, ValueError) else error

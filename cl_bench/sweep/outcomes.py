@@ -16,7 +16,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from cl_bench.config.compose import hush_hydra
-from cl_bench.errors import RunError, UsageError
+from cl_bench.errors import RunError, UsageError, os_sentence
 from cl_bench.files.untrusted import clean
 from cl_bench.run.job import Outcome, this_process
 from cl_bench.run.signals import silence_stdout
@@ -156,10 +156,13 @@ class Sweep(Callback):
         reason = " ".join(str(stopped).split())[:500]
         if isinstance(stopped, UsageError):
             return f"the sweep stopped after {runs} runs: {reason}"
-        kind = type(stopped).__name__
-        return (
-            f"the launcher stopped after {runs} runs ({kind}: {reason}); the same command goes on"
-        )
+        if isinstance(stopped, OSError) and stopped.filename:
+            return f"the launcher stopped after {runs} runs: {os_sentence(stopped)}"
+        # what a setting makes of itself comes again
+        again = not isinstance(stopped, ArithmeticError | AssertionError | TypeError | ValueError)
+        way_out = "the same command goes on" if again else "correct hydra.launcher's settings"
+        told = f"{type(stopped).__name__}: {reason}"
+        return f"the launcher stopped after {runs} runs ({told}); {way_out}"
 
     def set_aside(self) -> None:
         """What is left of a sweep with failures stays until a later one succeeds."""

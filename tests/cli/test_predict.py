@@ -99,7 +99,8 @@ def test_a_damaged_file_is_one_sentence(inline, finished, tmp_path, damage):
 def test_a_place_that_is_not_there_is_named_as_it_was_given(inline, finished):
     code, _, error = inline("predict", str(finished), "test.npz", "--out", "nowhere/x.npz")
     assert code == 1
-    assert error == "cl-bench: nowhere/x.npz: No such file or directory\n"
+    told = "nowhere/x.npz: No such file or directory; make the folder, or name one that is there"
+    assert error == f"cl-bench: {told}\n"
 
 
 def test_a_task_that_is_not_there(inline, finished):

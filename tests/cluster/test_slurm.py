@@ -78,7 +78,7 @@ def learning(outputs: Path) -> bool:
     return len(logs) == 2 and all("task 1/3 learned" in log for log in logs)
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_jobs_that_lose_their_machine_are_queued_again_and_go_on(slurm, tmp_path):
     """On a fast machine a run can be over before it is told: then it is a longer one's turn."""
     for epochs in (50, 200, 800):
@@ -92,15 +92,14 @@ def test_jobs_that_lose_their_machine_are_queued_again_and_go_on(slurm, tmp_path
 def lose_the_machine(tmp_path: Path, length: str) -> bool:
     """False if a job had ended before it was requeued."""
     whole = start(tmp_path / "whole", length)
-    assert whole.wait(900) == 0, (tmp_path / "whole" / "said").read_text()
+    assert whole.wait() == 0, (tmp_path / "whole" / "said").read_text()
     sweep = start(tmp_path / "sweep", length, "hydra/launcher=submitit_slurm")
-    outputs, deadline = tmp_path / "sweep" / "outputs", time.monotonic() + 900
+    outputs = tmp_path / "sweep" / "outputs"
     try:
         while not learning(outputs):
             if sweep.poll() == 0:
                 return False
             assert sweep.poll() is None, (tmp_path / "sweep" / "said").read_text()
-            assert time.monotonic() < deadline
             time.sleep(0.1)
         running = jobs("RUNNING")
         if running.keys() != {"0", "1"}:
@@ -111,7 +110,6 @@ def lose_the_machine(tmp_path: Path, length: str) -> bool:
         if told.returncode or taken.returncode:
             return False
         while sweep.poll() is None:
-            assert time.monotonic() < deadline, (tmp_path / "sweep" / "said").read_text()
             for job in jobs("PENDING").values():  # else they wait for two minutes
                 subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"])
             time.sleep(1)

@@ -14,7 +14,7 @@ def test_results_come_in_the_order_of_the_pieces(count):
 
 
 def test_pieces_are_computed_at_the_same_time():
-    both = threading.Barrier(2, timeout=60)  # passed only if two threads wait at it
+    both = threading.Barrier(2)  # passed only if two threads wait at it
     assert Workers(2).map(lambda piece: both.wait() >= 0, range(2)) == [True, True]
 
 
@@ -25,7 +25,7 @@ def test_one_thread_is_the_callers():
 
 @pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad, torch.enable_grad])
 def test_every_piece_has_the_callers_mode_and_one_thread_for_its_kernels(mode):
-    both = threading.Barrier(2, timeout=60)
+    both = threading.Barrier(2)
 
     def look(piece):
         both.wait()

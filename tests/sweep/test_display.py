@@ -72,8 +72,7 @@ def test_runs_elsewhere_are_told_as_they_end(tmp_path, monkeypatch, capsys, fini
     (tmp_path / "1.json").write_text("half of")
     (tmp_path / "0.json").write_text(json.dumps(["method=gem seed=0", asdict(finished)]))
     out = ""
-    deadline = time.monotonic() + 30
-    while not out and time.monotonic() < deadline:
+    while not out:  # the test's time-out is the only limit
         time.sleep(0.01)
         out = capsys.readouterr().out
     assert out.startswith("[1/2] seed=0 ")

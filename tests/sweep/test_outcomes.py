@@ -88,6 +88,29 @@ def test_a_size_for_which_there_is_no_memory_is_one_sentence(inline, tmp_path, s
         assert results(tmp_path / "outputs")[directory.name] == ("failed", None)
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=0"], "correct hydra.launcher's settings"),
+        (
+            ["hydra/launcher=joblib", "hydra.launcher.n_jobs=" + "9" * 20],
+            "hydra.launcher's setting",
+        ),
+        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=x"], "choose one of another kind"),
+        (["hydra/launcher=joblib", "hydra.launcher.nope=1"], "this launcher has no such option"),
+        (["hydra.launcher.n_jobs=2"], "choose another by hydra/launcher=..."),
+        (["hydra.sweeper.max_batch_size=0"], "should be a whole number from 1"),
+        (["outputs=/dev/null/x"], "name a place where files can be written and read"),
+    ],
+)
+def test_what_never_goes_on_is_not_said_to(inline, words, sentence):
+    code, _, error = inline("-m", "method=single", "seed=0,1", *TINY, *words)
+    assert code in (1, 2)
+    assert sentence in error
+    assert "goes on" not in error
+    assert "Traceback" not in error
+
+
 def test_a_later_good_sweep_removes_what_a_failed_one_left(inline, tmp_path):
     assert inline("-m", "method=single", "method.lr=1e30,0.1", *TINY)[0] == 1
     assert (tmp_path / "outputs" / ".sweeps").is_dir()
