@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cl_bench.config import origins, registry
+from cl_bench.config import origins, registry, tables
 from cl_bench.config.choices import choices, groups
 from cl_bench.config.overrides import check_overrides
 from cl_bench.errors import UsageError
@@ -95,12 +95,13 @@ def _main_folder() -> Path:
 
 
 def _ready() -> None:
-    """Hydra finds the choices of every origin, and is quiet about it."""
+    """Hydra finds the choices of every origin, knows what a table is, and is quiet about it."""
     from cl_bench.config.objects import offer
     from cl_bench.config.searchpath import look_everywhere
 
     look_everywhere()
     offer()
+    tables.register()
     hush_hydra()
 
 
@@ -111,6 +112,7 @@ def checked(composed: DictConfig) -> RunConfig:
 
     from cl_bench.config.schema import check_run
 
+    tables.register()  # a worker of a sweep gets a config that is composed already
     try:
         allowed = {key: OmegaConf.select(composed, key) for key in MAY_READ_ENVIRONMENT}
         for key, value in allowed.items():

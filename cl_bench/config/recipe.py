@@ -38,6 +38,7 @@ TITLES = {
     "agem2019": "A-GEM: Chaudhry et al. 2019, arXiv:1812.00420",
     "er2019": "Tiny episodic memories: Chaudhry et al. 2019, arXiv:1902.10486",
     "apd2020": "APD: Yoon et al. 2020, arXiv:1902.09432",
+    "lamaml2020": "La-MAML: Gupta et al. 2020, arXiv:2007.13904",
     "variants": "Where the authors' code and the paper's text differ",
 }
 

@@ -27,7 +27,7 @@ class MER(Method):
 
     - algorithm 1: ``batches`` batches of (current, n replayed); every batch ends with β, all of
       them together with γ;
-    - algorithm 6, "one big batch": (n replayed, current), then γ;
+    - algorithm 6, "one big batch": (n replayed, current), then γ; ``batches`` of them in turn;
     - algorithm 7, "current-example learning rate": current and n replayed in random order, the
       current one's loss times ``multiplier``, then γ; the run's first sample is not learned.
 
@@ -59,8 +59,8 @@ class MER(Method):
             lr=settings.lr,
             scale=settings.multiplier if settings.algorithm == 7 else 1.0,
             clip=settings.clip,
-            within=settings.beta if settings.algorithm == 1 else 1.0,
-            across=settings.gamma,
+            within={1: settings.beta, 6: settings.gamma, 7: 1.0}[settings.algorithm],
+            across=1.0 if settings.algorithm == 6 else settings.gamma,
         )
         self.inner_loop, self.reason = make_inner_loop(
             self.net, context.scenario, context.tasks, rule, settings.kernel
@@ -83,7 +83,7 @@ class MER(Method):
     def draw_batches(self) -> Tensor:
         """Memory rows (s, n+1) of the batches in the order of their steps, -1 for the current."""
         algorithm = self.settings.algorithm
-        batches = self.settings.batches if algorithm == 1 else 1
+        batches = 1 if algorithm == 7 else self.settings.batches
         n = min(self.settings.replay, len(self.memory))
         current = torch.full((batches, 1), -1)
         if n == 0:

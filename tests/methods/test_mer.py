@@ -22,6 +22,7 @@ from cl_bench.run.build import Run
 
 SMALL = ("dataset=digits_permutations", "dataset.tasks=2", "dataset.samples_per_task=40",
          "model.hidden=[16]", "memory.size=20", "method.replay=4", "method.batches=3",
+         "method.lr=0.03",
          "device=cpu", "device.threads=1")  # fmt: skip
 
 
@@ -97,11 +98,31 @@ def test_the_current_sample_has_its_place_in_every_algorithm():
         learn(run, 0, 20)
         batches = torch.cat([run.method.draw_batches() for _ in range(20)])
         assert ((batches < 0).sum(1) == 1).all()
-        assert batches.shape == (100 if algorithm == 1 else 20, 5)
+        assert batches.shape == (20 if algorithm == 7 else 100, 5)
         places[algorithm] = set((batches < 0).long().argmax(1).tolist())
     assert places[1] == {0}
     assert places[6] == {4}
     assert places[7] == {0, 1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("kernel", ["generic", "compiled"])
+def test_algorithm_6_ends_each_of_its_batches_with_gamma(kernel):
+    options = (f"method.kernel={kernel}", "method.algorithm=6", "method.gamma=0.3")
+    run, reference = prepared(*options), prepared(*options, "method.kernel=generic")
+    task, method = run.stream.tasks[0], reference.method
+    for x, y in islice(run.stream.train_batches(task), 10):
+        rows = run.method.draw_batches()
+        assert len(rows) == 3
+        run.method.inner_loop.run(x, y, 0, run.memory, rows)
+        for batch in rows.tolist():
+            before = method.net.theta.clone()
+            for row in batch:
+                one = (x, y) if row < 0 else (run.memory.x[row][None], run.memory.y[row][None])
+                method.gradient(*one, task)
+                method.step()
+            method.net.theta.copy_(before + 0.3 * (method.net.theta - before))
+        run.memory.add(x, y, 0, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(theta(run), theta(reference), rtol=1e-4, atol=1e-6)
 
 
 def test_replay_is_drawn_anew_for_every_batch_from_what_is_held():
@@ -225,7 +246,7 @@ def test_a_run_without_a_memory_is_refused_before_it_starts(tmp_path, method):
 @pytest.mark.slow
 def test_the_published_accuracy_on_mnist_permutations_with_a_memory_of_200(tmp_path):
     result = cli("-m", "method=mer", "dataset=mnist_permutations", "memory.size=200",
-                 "method.replay=10", "seed=0,1", "device.threads=1", outputs=tmp_path)  # fmt: skip
+                 "seed=0,1", "device.threads=1", outputs=tmp_path)  # fmt: skip
     assert result.returncode == 0, result.stderr
     values = [json.loads((path / "metrics.json").read_text()) for path in tmp_path.iterdir()]
     assert np.mean([value["acc"] for value in values]) == pytest.approx(0.727, abs=0.02)
