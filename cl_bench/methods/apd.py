@@ -18,6 +18,8 @@ from cl_bench.methods.parts.decomposition import Decomposition
 from cl_bench.network.theta import Network
 from cl_bench.streams.task import Task
 
+PIECE = 2**18  # numbers of a matrix (rows of τ, weights) that are worked on at a time: 1 MiB
+
 
 class APD(Method):
     """θ_t = σ ⊗ M_t + τ_t (+ σ̃ of t's group), M_t = sigmoid(v_t), one v per output unit.
@@ -173,21 +175,19 @@ class APD(Method):
     def gradients(self, g: Tensor) -> list[Tensor]:
         """Derivatives of the whole loss by σ and the trained rows of τ and v; g (P,) = ∂L/∂θ_t."""
         s, layout = self.settings, self.layout
-        sigma, tau, v = self.sigma, self.tau[self.rows], self.v[self.rows]
+        sigma, v = self.sigma, self.v[self.rows]
         masks = v.sigmoid()
-        M = layout.spread(masks)
-        by_theta = torch.empty_like(tau)  # row i is the derivative by θ_i
-        by_theta[-1] = g
-        if s.retroactive:
-            moved = torch.mul(sigma, M[:-1], out=by_theta[:-1]).add_(tau[:-1]).sub_(self.anchor)
-            moved.mul_(2 * s.drift)
-        room = M  # the one matrix of this size that is made: new memory costs more than its use
-        by_sigma = torch.mul(by_theta, M, out=room).sum(0)
-        by_v = layout.collect(torch.mul(by_theta, sigma, out=room)) * masks * (1 - masks)
-        by_tau = by_theta
-        if s.sparsity == "subgradient":
-            by_tau.addcmul_(torch.sign(tau, out=room), layout.decomposed, value=s.l1)
-        by_tau[-1].addcmul_(tau[-1], layout.decomposed, value=s.weight_decay)
+        by_sigma, by_v = torch.zeros_like(sigma), torch.empty_like(v)
+        by_tau = torch.empty_like(self.tau[self.rows])
+        for part in layout.own:  # no other task moves these
+            by_tau[:, part] = 0.0
+            by_tau[-1, part] = g[part]
+
+        def of_some_units(part: slice, units: slice) -> None:
+            self._gradients_of(part, units, g, masks[:, units], by_sigma, by_tau, by_v)
+
+        pieces = layout.pieces(max(1, PIECE // len(v)))
+        self.net.workers.map(lambda piece: of_some_units(*piece), pieces)
         by_v[-1].add_(v[-1], alpha=s.weight_decay)
         if not s.retroactive_masks:
             by_v[:-1] = 0.0
@@ -196,6 +196,38 @@ class APD(Method):
         elif not s.retroactive:
             by_sigma.add_(sigma - self.anchor, alpha=2 * s.drift)
         return [by_sigma, by_tau, by_v]
+
+    @torch.no_grad()
+    def _gradients_of(
+        self,
+        part: slice,
+        units: slice,
+        g: Tensor,
+        masks: Tensor,
+        by_sigma: Tensor,
+        by_tau: Tensor,
+        by_v: Tensor,
+    ) -> None:
+        """The same for the weights ``part`` of P that belong to ``units`` of U, with ``masks``
+        (rows, units): few enough to stay near the processor from the first line to the last.
+        """
+        s = self.settings
+
+        def seen(values: Tensor) -> Tensor:  # (..., P) as (..., units, weights of each)
+            return values[..., part].unflatten(-1, (masks.shape[1], -1))
+
+        sigma, tau, M = seen(self.sigma), seen(self.tau[self.rows]), masks[..., None]
+        by_theta = seen(by_tau)  # row i is the derivative by θ_i, and then by τ_i
+        by_theta[-1] = seen(g)
+        if s.retroactive and len(M) > 1:
+            moved = torch.mul(sigma, M[:-1], out=by_theta[:-1])
+            moved.add_(tau[:-1]).sub_(seen(self.anchor)).mul_(2 * s.drift)
+        room = by_theta * M
+        seen(by_sigma).copy_(room.sum(0))
+        by_v[:, units] = torch.mul(by_theta, sigma, out=room).sum(-1) * masks * (1 - masks)
+        if s.sparsity == "subgradient":
+            by_theta.add_(torch.sign(tau, out=room), alpha=s.l1)
+        by_theta[-1].addcmul_(tau[-1], torch.ones_like(sigma), value=s.weight_decay)
 
     def update(self, g: Tensor) -> None:
         """One step of σ and the trained rows of τ and v."""

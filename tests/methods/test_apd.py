@@ -324,3 +324,16 @@ def test_what_it_cannot_work_with_is_refused(monkeypatch):
     monkeypatch.setattr(MLP, "__init__", with_norm)
     with pytest.raises(UsageError, match=r"statistics of this model .* choose model=lenet"):
         apd()
+
+
+@pytest.mark.parametrize("size", [1, 100, 10**6])
+def test_the_derivatives_are_the_same_in_pieces_of_any_size(size, monkeypatch):
+    run = small_run("method=apd")
+    learn_tasks(run, 3)
+    begin(run, run.stream.tasks[3])
+    method, task = run.method, run.stream.tasks[3]
+    observe(run, task, [next(iter(run.stream.train_batches(task)))])
+    g = torch.randn(method.net.size, generator=torch.Generator().manual_seed(0))
+    whole = method.gradients(g)
+    monkeypatch.setattr("cl_bench.methods.apd.PIECE", size)
+    assert all(torch.equal(a, b) for a, b in zip(method.gradients(g), whole, strict=True))
