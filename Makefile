@@ -48,8 +48,8 @@ test-trackers: ## the tests of MLflow and Weights & Biases
 	@touch .trackers-venv/.all
 	.trackers-venv/bin/python -m pytest -m trackers
 
-lint: $(VENV)/.dev ## check style and formatting
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+lint: $(VENV)/.dev ## check style, formatting and types
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python -m mypy
 
 format: $(VENV)/.dev ## format the code
 	$(BIN)/ruff check --fix --exit-zero . && $(BIN)/ruff format .

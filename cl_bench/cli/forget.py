@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cl_bench.cli.parser import Parser
 from cl_bench.errors import RunError, UsageError
@@ -137,7 +137,7 @@ def _check_method(run: Run) -> None:
     )
 
 
-def _can_forget(cls: type) -> bool:
+def _can_forget(cls: Any) -> bool:
     from cl_bench.methods.base import Method
 
     return cls.forget is not Method.forget

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cl_bench.config.choices import GROUPS, choices, files, implementation
 from cl_bench.config.origins import package
-from cl_bench.config.schema import similar
 from cl_bench.errors import UsageError
 
 
@@ -38,6 +37,8 @@ def _print_options(words: list[str]) -> None:
         group, equals, name = word.rpartition("=")
         known = [g for g in GROUPS.values() if name in choices(g) and (g == group or not equals)]
         if not known:
+            from cl_bench.config.schema import similar
+
             names = [*GROUPS, "runs", *(name for g in GROUPS.values() for name in choices(g))]
             raise UsageError(
                 f"ls {word}: no such list or choice{similar(name, names)} (lists: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cl_bench.cli.parser import Parser
 from cl_bench.errors import RunError, UsageError
@@ -60,7 +60,10 @@ def main(arguments: list[str]) -> None:
     names = run.stream.data.class_names
     labels = None if "y" not in arrays else known_labels(run, arrays["y"])
     found = predict(run, arrays["x"], positions)
-    columns = {"y": found, "task": positions + 1 if "t" in arrays else positions[0] + 1}
+    columns: dict[str, Any] = {
+        "y": found,
+        "task": positions + 1 if "t" in arrays else positions[0] + 1,
+    }
     if names:
         columns["name"] = np.array([*names, ""])[found]  # -1 is none of them
     content = io.BytesIO()
@@ -111,6 +114,7 @@ def given_tasks(run: Run, given: np.ndarray, gone: Collection[int]) -> np.ndarra
     """Positions (n,) in the stream, from 0, of the tasks that ``given`` (n,) numbers or names."""
     import numpy as np
 
+    known: dict[Any, int]
     if given.dtype.kind in "US":
         known = {task.name: task.index for task in run.stream.tasks}
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from cl_bench.errors import RunError, UsageError
 from cl_bench.files.atomic import write_atomic
 
 if TYPE_CHECKING:
+    from cl_bench.report.formats import Width
     from cl_bench.report.table import Look, Report
 
 FORMATS = ("terminal", "markdown", "csv", "latex", "json", "html")
@@ -131,7 +133,7 @@ def _kind(out: Path | None) -> str:
     return SUFFIXES[out.suffix]
 
 
-def _terminal(report, out: Path | None) -> None:
+def _terminal(report: Report, out: Path | None) -> None:
     from rich.console import Console
 
     from cl_bench.report.formats import print_terminal
@@ -140,22 +142,12 @@ def _terminal(report, out: Path | None) -> None:
     if out is None:
         print_terminal(report, output(200))
         return
-    console = Console(highlight=False, width=200, record=True, file=_Nowhere())
+    console = Console(highlight=False, width=200, record=True, file=io.StringIO())
     print_terminal(report, console)
     write_atomic(out, console.export_text())
 
 
-class _Nowhere:
-    """A file that keeps nothing: the console's own record is what is wanted."""
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        pass
-
-
-def _content(report, kind: str, place: Path, width: str) -> str:
+def _content(report: Report, kind: str, place: Path, width: Width) -> str:
     from cl_bench.report import formats
 
     if kind == "html":

@@ -91,7 +91,9 @@ def _picture(x: Tensor) -> Image.Image:
         levels = levels.permute(1, 2, 0) if len(levels) == 3 else levels[0]
     picture = Image.fromarray(levels.numpy())
     factor = max(1, -(-SIDE // min(picture.size)))
-    return picture.resize((picture.width * factor, picture.height * factor), Image.NEAREST)
+    return picture.resize(
+        (picture.width * factor, picture.height * factor), Image.Resampling.NEAREST
+    )
 
 
 def _print_tasks(stream: Stream) -> None:

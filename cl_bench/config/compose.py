@@ -188,7 +188,7 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
     if isinstance(error, OverrideParseException):
         return _explain_syntax(error)
     if options := getattr(error, "options", None):
-        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        group, _, name = str(getattr(error, "missing_cfg_file", "")).rpartition("/")
         if lacking := registry.without_yaml(group, name):
             return lacking
         hint = similar(name, options)
@@ -234,7 +234,7 @@ def _no_such_option(key: str, arguments: Sequence[str]) -> str:
     return f"{key}: no such option{similar(last, known)} (options: {', '.join(known)})"
 
 
-def _explain_syntax(error: Exception) -> str:
+def _explain_syntax(error: Any) -> str:
     """``error`` is Hydra's about one word that its grammar does not take."""
     first, *more = str(error).strip().splitlines()
     key, equals, value = error.override.partition("=")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.abc
 import importlib.util
 import os
 import re
@@ -115,7 +116,7 @@ class Origin:
         return sorted(found)
 
 
-class _Nothing:
+class _Nothing(importlib.abc.Loader):
     """Loads a folder without ``__init__.py``."""
 
     def create_module(self, spec: object) -> None:

@@ -165,7 +165,7 @@ def _parsed(flags: list[str]) -> Namespace:
         raise UsageError(f"{message} (see cl-bench -h, cl-bench --hydra-help)")
 
     parser = get_args_parser()
-    parser.error = refuse
+    parser.error = refuse  # type: ignore[method-assign]
     parser.allow_abbrev = False
     parsed, unknown = parser.parse_known_args(flags)
     for word in [*parsed.overrides, *unknown]:

@@ -46,7 +46,7 @@ def registered_under(group: str) -> dict[str, Any]:
     return {name: made for (its, name), made in _objects.items() if its == group}
 
 
-def find(group: str, name: str, base: type) -> type:
+def find(group: str, name: str, base: type) -> Any:
     """The subclass of ``base`` that the module ``name`` of the group's room defines.
 
     Only the rooms of the known origins are looked at: a name is never a path or an import string.
@@ -173,7 +173,7 @@ GIVEN = ("input_shape", "in_channels", "in_features", "classes", "num_classes")
 
 
 @lru_cache(maxsize=100)
-def settings_of(cls: type) -> type[Section]:
+def settings_of(cls: Any) -> type[Section]:
     """The class's own ``Settings``; without them every argument of its constructor is an option, as
     far as YAML can say it."""
     from cl_bench.config.schema import Section
@@ -233,8 +233,10 @@ def _declared(path: Path, attribute: str, default: Any) -> Any:
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     for statement in (statement for cls in classes for statement in cls.body):
         targets = getattr(statement, "targets", [getattr(statement, "target", None)])
-        if [getattr(target, "id", None) for target in targets] == [attribute] and statement.value:
-            return _literal(statement.value)
+        if [getattr(target, "id", None) for target in targets] == [attribute]:
+            value = getattr(statement, "value", None)
+            if value is not None:
+                return _literal(value)
     inherited = {base.id for cls in classes for base in cls.bases if isinstance(base, ast.Name)}
     for node in tree.body:
         if isinstance(node, ast.ImportFrom):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import pickle
 from typing import IO, Any
 
@@ -25,7 +26,7 @@ class _ArrayUnpickler(pickle.Unpickler):
         return super().find_class(module, name)
 
 
-def load_arrays(file: IO[bytes]) -> Any:
+def load_arrays(file: IO[bytes] | gzip.GzipFile) -> Any:
     """The content of a checksummed pickle; raises ``UnpicklingError`` for any other type.
 
     Object arrays cannot smuggle code either: every class they would need is refused.

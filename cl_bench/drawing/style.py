@@ -33,7 +33,7 @@ PREFERRED = {
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1.2, 1, 1.2)))
 MARKERS = "osD^vPX<>*hp"
 
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "figure.labelsize": 8,
     "figure.titlesize": 9, "xtick.labelsize": 7, "ytick.labelsize": 7, "legend.fontsize": 7,
     "text.parse_math": False,  # a dollar sign in a name is a dollar sign

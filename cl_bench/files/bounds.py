@@ -42,7 +42,7 @@ def gunzip_bounded(content: bytes, largest: int) -> bytes:
         return take(file, largest)
 
 
-def take(file: IO[bytes], largest: int) -> bytes:
+def take(file: IO[bytes] | gzip.GzipFile, largest: int) -> bytes:
     """All of ``file``; :class:`TooLarge` if that is more than ``largest`` bytes."""
     content = file.read(largest + 1)
     if len(content) > largest:

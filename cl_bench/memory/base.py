@@ -54,7 +54,7 @@ class Memory(Stateful, ABC):
 
     Settings: ClassVar[type[Section]]
     abilities: ClassVar[frozenset[Ability]]
-    kept = ("x", "y", "columns")
+    kept: ClassVar[tuple[str, ...]] = ("x", "y", "columns")
     needs: ClassVar[frozenset[Need]] = frozenset()  # what it relies on, as a method says it
     x: Tensor  # storage (rows, *input_shape); not every row need hold a sample
     y: Tensor  # labels (rows,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from cl_bench.config.pairing import Need
 from cl_bench.config.schema import Section
 from cl_bench.files.stateful import Stateful
-from cl_bench.memory.base import Ability, Memory
+from cl_bench.memory.base import Ability
 from cl_bench.methods.parts.optimizer import Optimizer, OptimizerSettings
 from cl_bench.network.theta import Network
 from cl_bench.streams.scenario import Scenario
@@ -49,13 +49,13 @@ class Context:
     model: Section
     build_network: Callable[..., Network]
     scenario: Scenario
-    memory: Memory | None
+    memory: Any  # of the kind that the method's ``memory_needs`` ask for; else None
     generator: torch.Generator
     device: torch.device
     tasks: int
     stays: int
     data: Callable[[Task], Iterator[tuple[Tensor, Tensor]]]
-    up_to: Callable[[Task], tuple[Task, ...]]
+    up_to: Callable[[Task], Sequence[Task]]
     inputs: Callable[[Task, Literal["train", "test"]], Iterator[Tensor]]
     validation: Callable[[Task], Iterator[tuple[Tensor, Tensor]]]
     epochs: int
@@ -75,7 +75,7 @@ class Method(Stateful):
     where it is unknown in training no task, and no pass over one, begins or ends.
     """
 
-    kept = ("net", "generator", "passes", "memory", "optimizer")
+    kept: ClassVar[tuple[str, ...]] = ("net", "generator", "passes", "memory", "optimizer")
     memory_needs: ClassVar[frozenset[Ability]] = frozenset()
     needs: ClassVar[frozenset[Need]] = frozenset()
     needs_with: ClassVar[tuple[tuple[str, Any, Need], ...]] = ()
@@ -88,7 +88,7 @@ class Method(Stateful):
         self.settings = settings
         self.context = context
         self.scenario = context.scenario
-        self.memory = context.memory
+        self.memory: Any = context.memory  # of the kind that ``memory_needs`` asks for
         self.generator = context.generator
         self.device = context.device
         self.net = context.build_network()

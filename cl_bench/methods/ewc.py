@@ -6,7 +6,8 @@ Sources: Kirkpatrick et al. 2017 (arXiv:1612.00796), equation 3; online: Schwarz
 
 from __future__ import annotations
 
-from typing import Literal
+from functools import reduce
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -50,7 +51,7 @@ class EWC(PenaltyMethod):
 
     def __init__(self, settings: Settings, context: Context) -> None:
         super().__init__(settings, context)
-        self.waiting: dict[str, Tensor | int] | None = None  # x, y and task of a pass to come
+        self.waiting: dict[str, Any] | None = None  # x, y and task of a pass to come
         self.first_batch = 0  # samples in the task's first batch
 
     def begin_task(self, task: Task) -> None:
@@ -100,6 +101,7 @@ class EWC(PenaltyMethod):
             labels = [torch.full_like(y, int(c)) for c in classes]
         else:
             labels = [y]
-        fisher = sum(self.net.mean_squared_gradient(x, one, sample_loss) for one in labels)
+        parts = (self.net.mean_squared_gradient(x, one, sample_loss) for one in labels)
+        fisher = reduce(torch.add, parts)
         self.train(True)
         return fisher

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -75,7 +75,7 @@ class MAS(PenaltyMethod):
         chosen = self.settings.importance_data
         total, count = torch.zeros_like(self.net.theta), 0
         self.train(False)
-        splits = ("train", "test") if chosen == "both" else (chosen,)
+        splits: tuple[Any, ...] = ("train", "test") if chosen == "both" else (chosen,)
         blocks = chain.from_iterable(self.context.inputs(task, split) for split in splits)
         if self.settings.scope == "global" and self.settings.absolute == "batch":
             blocks = whole_batches(blocks, self.settings.importance_batch)

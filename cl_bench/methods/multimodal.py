@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from torch import Tensor
 
@@ -32,20 +33,22 @@ class Multimodal(Method):
             )
         build = partial(context.build_network, inputs=context.tasks)
         super().__init__(settings, replace(context, build_network=build))
-        self.shared = sum(p.numel() for p in self.net.module.shared.parameters())
-        self.own = sum(p.numel() for p in self.net.module.inputs[0].parameters())
+        module: Any = self.net.module
+        self.shared = sum(p.numel() for p in module.shared.parameters())
+        self.own = sum(p.numel() for p in module.inputs[0].parameters())
 
     def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
         own = self.shared + task.index * self.own
         parts = slice(self.shared), slice(own, own + self.own)
         for part in parts:
             self.net.grad[part].zero_()
-        self.net.module.active = task.index
+        module: Any = self.net.module
+        module.active = task.index
         self.net.backward(self.scenario.loss(self.net(x), y, task.index).mean())
         self.optimizer.step(
             [self.net.theta[part] for part in parts], [self.net.grad[part] for part in parts]
         )
 
     def answers(self, task: Task) -> LinearStack:
-        module = self.net.module
+        module: Any = self.net.module
         return stack_of([module.inputs[task.index], *module.shared])

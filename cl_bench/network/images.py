@@ -15,7 +15,8 @@ def channels_height_width(input_shape: tuple[int, ...], model: str) -> tuple[int
             f"shape {input_shape}; choose model=mlp"
         )
     channels = input_shape[0] if len(input_shape) == 3 else 1
-    return channels, *input_shape[-2:]
+    height, width = input_shape[-2:]
+    return channels, height, width
 
 
 def with_channels(x: Tensor) -> Tensor:

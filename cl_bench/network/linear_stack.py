@@ -7,7 +7,7 @@ layer; what is made of them is said by the caller, who may never form the gradie
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 class LinearStack(nn.Module):
     """``layers`` one after the other, with ReLU between; inputs (n, ...) are flattened."""
 
-    layers: nn.ModuleList
+    layers: Any  # nn.ModuleList of nn.Linear, which no type can say
 
     def forward(self, x: Tensor) -> Tensor:
         return self.after_first(self.layers[0](x.flatten(1)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cl_bench.metrics.base import Metric
 from cl_bench.report.compare import difference, too_few
@@ -62,11 +62,12 @@ def _best_of(
     means = frame.loc[list(rows), f"{metric.key}_mean"].dropna() * metric.better
     if means.empty:
         return []
-    first = means.idxmax()
+    first: Any = means.idxmax()
     alike = [index for index, mean in means.items() if means[first] - mean < SAME]
     members = grouping.groups
     tested = {}
-    for index in means.index.difference(alike):
+    others: Any = means.index.difference(alike)
+    for index in others:
         found = difference(members[index], members[first], metric.key, test)
         if found is not None and found.n > 1:
             tested[index] = found

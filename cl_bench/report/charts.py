@@ -145,7 +145,7 @@ def _line(row: tuple, x: Sequence[float], found: Sequence[Spread], level: bool =
     return Series(names, style, x, mean, low, high, number, level)
 
 
-def _spreads(values: Sequence[Sequence[float]], interval: Interval) -> list[Spread]:
+def _spreads(values: Sequence[Any], interval: Interval) -> list[Spread]:
     """Of every column of (seeds, x)."""
     return [spread(column, interval) for column in np.asarray(values).T]
 

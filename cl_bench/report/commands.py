@@ -48,7 +48,7 @@ class Commands:
             config = read_yaml(run.directory / "config.yaml")
         except Damaged:
             return None
-        asked = {section: config.get(section) for section in IDENTITY}
+        asked: dict[str, Any] = {section: config.get(section) for section in IDENTITY}
         if not all(isinstance(values, dict) for values in asked.values()):
             return None
         names = {section: str(asked[section].get("name")) for section in IDENTITY}
@@ -82,7 +82,7 @@ class Commands:
         key = tuple(words)
         if key not in self._composed:
             try:
-                config = OmegaConf.to_container(compose(words), resolve=True)
+                config: Any = OmegaConf.to_container(compose(words), resolve=True)
                 self._composed[key] = {section: config[section] for section in IDENTITY}
             except (UsageError, OmegaConfBaseException, KeyError):
                 self._composed[key] = None

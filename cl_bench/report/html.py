@@ -172,7 +172,7 @@ def _every_run(report: Report, place: Path, commands: Commands) -> dict[str, Any
     name = report.look.name
     rows = []
     for member in groups:
-        cells = {seed: [] for seed in seeds}
+        cells: dict[Any, list[Any]] = {seed: [] for seed in seeds}
         for run in member.runs:
             cells[run.seed].append(_run(run, place, commands))
         words = [name(value) for value in member.label(labels)]

@@ -82,7 +82,7 @@ def publishable(run: RecordedRun) -> bool:
 def as_published(run: RecordedRun) -> PublishedRun:
     """A run that is :func:`publishable`, as it is shared."""
     facts = run.environment
-    known = {
+    known: dict[str, Any] = {
         "run": _name(run.directory.name), "state": run.state, "time": run.time, "seed": run.seed,
         "config": {section: _portable(values) for section, values in run.config.items()},
     }  # fmt: skip

@@ -155,7 +155,7 @@ def _pivot(report: Report, metric: Metric) -> Section:
         member.settings |= {key: setting(member.runs[0], key) for key in within}
     judged = [metric] if metric.better else []
     bold = best(report.grouping, report.frame, judged, report.test, within)
-    lines = report.frame.to_dict("records")
+    lines: list[Any] = report.frame.to_dict("records")
     order = sorted(heads, key=lambda head: [natural(value) for value in head])
     rows = []
     for row, found in cells.items():

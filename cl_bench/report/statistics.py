@@ -38,7 +38,7 @@ class Difference(NamedTuple):
     p: float | None
 
 
-def spread(values: Sequence[float], interval: Interval = "t") -> Spread:
+def spread(values: Sequence[float] | np.ndarray, interval: Interval = "t") -> Spread:
     """Of at least one value. ``t``: Student's interval of the mean; ``bootstrap``: percentiles of
     the means of 10 000 resamples, drawn from a fixed seed."""
     sample = np.asarray(values, dtype=np.float64)

@@ -41,7 +41,9 @@ def check(
         for words in sweeps(fresh, overrides):
             code = max(code, run(words))
         for one in fresh:
-            good, text = _compare(one.state == "finished" and read_run(one), recorded[one.recipe])
+            good, text = _compare(
+                read_run(one) if one.state == "finished" else None, recorded[one.recipe]
+            )
             print(f"{'ok ' if good else 'BAD'} {one.recipe.name}: {text}")
             code = max(code, not good)
     print(f"cl-bench: {len(recorded)} recipes checked", file=sys.stderr)

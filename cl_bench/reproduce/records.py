@@ -28,7 +28,7 @@ def read_run(run: Wanted) -> dict[str, Any]:
     A :class:`RunError` if its files are damaged, or are not about all of the recipe's tasks.
     """
     if run.state == "diverged":
-        nothing = {"metrics": {}, "tasks": [], "final": [], "environment": {}}
+        nothing: dict[str, Any] = {"metrics": {}, "tasks": [], "final": [], "environment": {}}
         return {**_name(run), "diverged": True, **nothing}
     from cl_bench.files.untrusted import Damaged, read_json, read_yaml
     from cl_bench.results.forgotten import read_forgotten

@@ -131,7 +131,7 @@ def build_stream(cfg: RunConfig, device: torch.device) -> Stream:
 class _Choice:
     """A class of a group with its checked settings, to be called with the rest it needs."""
 
-    cls: type
+    cls: Any
     settings: Any
 
     def __call__(self, *arguments: Any) -> Any:

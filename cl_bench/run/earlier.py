@@ -39,7 +39,7 @@ def state_of_today(saved: dict[str, Any], method: Method) -> dict[str, Any]:
         found["nets"] = [
             _network(net, theta, buffers)
             for net, theta, buffers in zip(
-                method.nets, old["thetas"], old["all_buffers"], strict=True
+                vars(method)["nets"], old["thetas"], old["all_buffers"], strict=True
             )
         ]
     if "tau" in old:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,7 +82,7 @@ def evaluate(run: Run, tasks: Sequence[Task] | None = None) -> np.ndarray:
     run.method.train(False)
     tasks = run.stream.tasks if tasks is None else tasks
     correct: dict[int, Tensor] = {}
-    together: dict[LinearStack, list[tuple[Task, Tensor]]] = {}
+    together: dict[Any, list[tuple[Task, Tensor]]] = {}
     for task in tasks:
         answers = run.method.answers(run.scenario.in_tests(task))
         folded = _folded(task, answers)
@@ -114,7 +116,8 @@ def _right(run: Run, task: Task, answers: Callable[[Tensor], Tensor] | None) -> 
 
     blocks = run.stream.test_rows(task)
     # a method that promises nothing is not asked by several threads at a time
-    return sum(map(right, blocks) if answers is None else run.workers.map(right, blocks))
+    counts = map(right, blocks) if answers is None else run.workers.map(right, blocks)
+    return reduce(torch.add, counts)
 
 
 def _folded(task: Task, answers: object) -> Tensor | None:
@@ -136,7 +139,7 @@ def _fans(run: Run, together: dict[LinearStack, list[tuple[Task, Tensor]]]) -> I
         some = max(1, FAN_WEIGHTS // members[0][1].numel())
         for start in range(0, len(members), some):
             tasks, weights = zip(*members[start : start + some], strict=True)
-            fans.append((Fan(stack, weights, run.stream.test.columns, run.precision), tasks))
+            fans.append((Fan(stack, weights, run.stream.test.columns, run.precision), list(tasks)))
             room -= sum(weight.numel() for weight in weights)
             if room <= 0:
                 yield fans
@@ -161,5 +164,5 @@ def _right_together(run: Run, fans: Fans) -> dict[int, Tensor]:
 
     size = max(1, min(FAN_ROWS, FAN_NUMBERS // max(len(fan.bias) for fan, _ in fans)))
     blocks = [slice(start, start + size) for start in range(0, len(test), size)]
-    counts = sum(run.workers.map(right, blocks))
+    counts = reduce(torch.add, run.workers.map(right, blocks))
     return {task.index: count for task, count in zip(tasks, counts, strict=True)}

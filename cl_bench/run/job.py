@@ -94,7 +94,9 @@ def run_job(composed: DictConfig, home: Home, sweep: str | None) -> Outcome:
     except UsageError as error:
         return Outcome("failed", directory, str(error), 2, quiet)
     except RunError as error:
-        state = "diverged" if isinstance(error, Diverged) else "failed"
+        state: Literal["diverged", "failed"] = (
+            "diverged" if isinstance(error, Diverged) else "failed"
+        )
         return Outcome(state, directory, str(error), 1, quiet)
     except OSError as error:
         return Outcome("failed", directory, os_sentence(error), 1, quiet)

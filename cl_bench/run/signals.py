@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
+from typing import Any
 
 # those by which a launcher may tell a run that its machine is wanted or its time is over
 LAUNCHERS_OWN = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -124,7 +125,9 @@ def _handlers() -> dict[int, Callable]:
     """The signals that concern a run, with their handlers: ours and a launcher's."""
     if not _in_main_thread():
         return {}
-    found = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGHUP, *LAUNCHERS_OWN)}
+    found: dict[int, Any] = {
+        n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGHUP, *LAUNCHERS_OWN)
+    }
     return {
         number: handler
         for number, handler in found.items()

@@ -31,10 +31,10 @@ class RunState(BaseModel):
 
     rows: list[list[Accuracy | None]] = []
     timings: list[dict[str, int | float]] = []
-    batch: int = Field(0, ge=0)
+    batch: int = Field(default=0, ge=0)
     seconds: Seconds = 0.0
     total: Seconds = 0.0
-    sessions: int = Field(0, ge=0, le=10**6)
+    sessions: int = Field(default=0, ge=0, le=10**6)
     kernels: list[Annotated[str, Field(max_length=40, pattern=r"^\w*$")]] = []
     _began: float = PrivateAttr(default_factory=time.perf_counter)
 

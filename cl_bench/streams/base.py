@@ -120,7 +120,9 @@ class Stream(ABC):
         """The rows of the test set in every batch of :meth:`test_batches`."""
         count = len(self.test) if task.test is None else len(task.test)
         size = self._evaluation_block()
-        blocks = [slice(start, start + size) for start in range(0, count, size)]
+        blocks: list[slice | Tensor] = [
+            slice(start, start + size) for start in range(0, count, size)
+        ]
         return blocks if task.test is None else [task.test[block] for block in blocks]
 
     def first_pass(self, task: Task) -> Iterator[tuple[Tensor, Tensor]]:

@@ -219,7 +219,7 @@ class ClassSplit(Stream):
                 f"dataset.class_order: must be natural, seeded or a list that names each of the "
                 f"classes 0 to {count - 1} exactly once"
             )
-        return list(order)
+        return [*map(int, order)]
 
 
 def _name(labels: Sequence[int]) -> str:

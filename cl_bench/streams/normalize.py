@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Literal
 
 import torch
@@ -45,11 +46,11 @@ class Normalizer:
         if kind == "minmax":
             shift, scale = least, most - least
         else:
-            shift = sum(sums) / (count / sums[0].numel())
+            shift = reduce(torch.add, sums) / (count / sums[0].numel())
             for block in rows.to(images.device).split(BLOCK):
                 x = _wide(images.index_select(0, block))
                 squares.append((x - shift).square().sum(together, keepdim=True))
-            scale = (sum(squares) / (count / shift.numel())).sqrt()
+            scale = (reduce(torch.add, squares) / (count / shift.numel())).sqrt()
         return cls(shift, torch.where(most > least, scale, 1.0))
 
     def __call__(self, images: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGTERM
 from types import FrameType
+from typing import Any
 
 from cl_bench.run.job import this_process
 from cl_bench.run.signals import interrupt
@@ -85,7 +86,9 @@ def interrupts_passed_on(current: Callable[[], Path | None]) -> Iterator[None]:
     """Within the block an interrupt waits for the workers of the sweep in the folder ``current``;
     None before there is one. A second interrupt waits for nothing."""
     waiting = False
-    ours = {number: signal.getsignal(number) for number in (SIGINT, SIGTERM, SIGHUP)}
+    ours: dict[int, Any] = {
+        number: signal.getsignal(number) for number in (SIGINT, SIGTERM, SIGHUP)
+    }
     ours = {n: old for n, old in ours.items() if old in (interrupt, signal.default_int_handler)}
 
     def pass_on(number: int, frame: FrameType | None) -> None:

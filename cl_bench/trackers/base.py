@@ -35,7 +35,7 @@ class Tracker:
 
 def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """``{"method": {"lr": 1}}`` as ``{"method.lr": 1}``."""
-    found = {}
+    found: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, dict):
             found |= flat(value, f"{prefix}{key}.")

@@ -33,6 +33,7 @@ class MLflow(Tracker):
     """One MLflow run per run directory."""
 
     Settings = MLflowSettings
+    settings: MLflowSettings
 
     def __init__(self, settings: MLflowSettings) -> None:
         super().__init__(settings)

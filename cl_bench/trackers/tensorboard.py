@@ -21,6 +21,7 @@ class TensorBoard(Tracker):
     """``tensorboard --logdir outputs`` shows all runs beside each other."""
 
     Settings = TensorBoardSettings
+    settings: TensorBoardSettings
 
     def __init__(self, settings: TensorBoardSettings) -> None:
         super().__init__(settings)

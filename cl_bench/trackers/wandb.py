@@ -23,6 +23,7 @@ class Wandb(Tracker):
     """One W&B run per run directory; a continued run goes on in it."""
 
     Settings = WandbSettings
+    settings: WandbSettings
 
     def __init__(self, settings: WandbSettings) -> None:
         super().__init__(settings)

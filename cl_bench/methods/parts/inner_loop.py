@@ -10,7 +10,7 @@ import importlib
 import warnings
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -102,7 +102,7 @@ class CompiledInnerLoop(InnerLoop):
 
         super().__init__(net, scenario, tasks, rule)
         self._run_inner_loop = run_inner_loop
-        layers = net.module.layers
+        layers: Any = net.module.layers
         widths = [layers[0].in_features, *(layer.out_features for layer in layers)]
         for layer, view in zip(layers, net.views(net.theta)[::2], strict=True):
             stored = view.flatten().view(layer.in_features, layer.out_features)

@@ -120,8 +120,8 @@ class Optimizer(Stateful):
 
     @moments.setter
     def moments(self, saved: list[dict[str, Any]] | None) -> None:
-        self._optimizer = None
         if saved is None:
+            self._optimizer = None
             return
         likes = (next((v for v in kept.values() if v.dim()), None) for kept in saved)
         self._make([torch.empty(0) if like is None else like for like in likes])
@@ -144,5 +144,5 @@ class Optimizer(Stateful):
         # one pass over memory instead of eight, on the CPU
         fused = self.device.type == "cpu"
         self._optimizer = make(
-            self._places, self.base_lr, tuple(s.betas), s.eps, s.weight_decay, fused=fused
+            self._places, self.base_lr, (s.betas[0], s.betas[1]), s.eps, s.weight_decay, fused=fused
         )

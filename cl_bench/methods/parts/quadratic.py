@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -21,7 +21,7 @@ class QuadraticPenalty(Stateful):
     costs O(P) however many tasks there were. All products are elementwise.
     """
 
-    kept = ("A", "B")
+    kept: ClassVar[tuple[str, ...]] = ("A", "B")
 
     def __init__(self, size: int, device: torch.device) -> None:
         self.A = torch.zeros(size, device=device)
@@ -66,7 +66,7 @@ class PenaltyMethod(Method):
     ``implicit``: θ ← (θ - lr·g + 2·lr·λ·B) / (1 + 2·lr·λ·A).
     """
 
-    kept = ("penalty",)
+    kept: ClassVar[tuple[str, ...]] = ("penalty",)
 
     Settings = PenaltySettings
     settings: PenaltySettings
