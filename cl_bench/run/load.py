@@ -19,7 +19,10 @@ def check_finished(directory: Path) -> None:
     state, message, _ = read_status(directory)
     if state != "finished":
         reason = f"{state}: {message}" if message else state
-        raise RunError(f"{directory} is not a finished run ({reason})")
+        raise RunError(
+            f"{directory} is not a finished run ({reason}); name one that cl-bench ls runs shows "
+            "as finished"
+        )
 
 
 def load(directory: Path) -> Run:

@@ -14,6 +14,7 @@ import killed_child
 import pytest
 from small_runs import METHODS, small
 
+from cl_bench.cli.main import COMMANDS
 from cl_bench.config.choices import GROUPS, choices
 from cl_bench.config.compose import config_of
 from cl_bench.config.recipe import recipe_names
@@ -51,7 +52,7 @@ FIX = re.compile(
     r"choose|give|set |did you mean|options:|should |must|need|lower|quot|leave|add -m|write|name |"
     r"see |at most|at least|takes |use |make|is neither|can be set|shows|stale=|force=|pip install|"
     r"is not taken|there is|there are|split|export|is wrong|valid|expected|less than|one of|only|"
-    r"no such home|-h|wait for|commands:|run cl-bench|sweep over|with a plus"
+    r"no such home|-h|wait for|commands:|run cl-bench|sweep over|with a plus|to have"
 )
 
 
@@ -103,13 +104,13 @@ def drawn(draw: Random) -> list[str]:
 
 
 def other_command(draw: Random) -> list[str]:
-    names = ["ls", "report", "reproduce", "predict", "forget", "show", misspelt(draw, "report")]
-    words = [draw.choice(names)]
+    words = [draw.choice([*COMMANDS, misspelt(draw, "report")])]
     pool = [
         "outputs", "nowhere", "methods", "runs", "x.npz", "task=1", "task=x", "--out", "x.pdf",
         "x.md", "--by", "method", "--baseline", "method=gem", "--format", "--list", "--table", "0",
         "--seeds", "99999999", "-1", "gem2017", "gem20", "dataset=digits_split", "dataset.tasks=7",
-        "--task", "x=", "", "-", "--", "\x1b[31m", "method.lr=-1", "device=cpu",
+        "--task", "x=", "", "-", "--", "\x1b[31m", "method.lr=-1", "device=cpu", "method", "anchor",
+        "--into", "mine", "--include",
     ]  # fmt: skip
     words += draw.sample(pool, draw.randrange(4))
     # what would run for hours is only shown

@@ -12,19 +12,20 @@ class Run:
 
     def __init__(self, batches, cost, end=0.0):
         self.now, self.cost, self.end = 0.0, cost, end
-        self.batches = batches
+        self.batches, self.learned = batches, 0
         self.rest = Rest(batches, lambda: self.now)
 
     def learn(self, tasks, busy=1.0):
         for _ in range(tasks):
-            k = len(self.rest._each)
+            k = self.learned
             self.batch(self.batches[k], busy)
             train = self.spent
             self.now += self.end * busy
             self.rest.task(train, self.end * busy)
+            self.learned += 1
 
     def batch(self, count, busy=1.0, start=0):
-        k = len(self.rest._each)
+        k = self.learned
         self.spent = 0.0
         if start:
             self.rest.skip(start)
@@ -34,7 +35,7 @@ class Run:
             self.rest.batch(done, self.spent)
 
     def truth(self, done=0):
-        k = len(self.rest._each)
+        k = self.learned
         whole = sum(self.batches[i] * self.cost(i) + self.end for i in range(k, len(self.batches)))
         return whole - done * self.cost(k)
 
