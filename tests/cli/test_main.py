@@ -288,7 +288,7 @@ def test_ls_says_what_there_is(cli):
     assert "digits_permutations" not in cli("ls", "methods").stdout
     wrong = cli("ls", "metods")
     assert wrong.returncode == 2
-    assert "choose from methods" in wrong.stderr
+    assert "did you mean 'methods'? (lists: methods, " in wrong.stderr
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["method=gem", "-h"], ["show", "-h"]])
