@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from cl_bench.config.schema import Section
 from cl_bench.errors import UsageError
 from cl_bench.network.images import channels_height_width, with_channels
+from cl_bench.network.uninitialised import uninitialised
 
 NEIGHBOURS, ALPHA = 4, 0.001 / 9  # channels on either side, weight of a square
 TRUNCATED_STD = 0.87962566103423978  # of a standard normal that is cut off at ±2
@@ -51,13 +52,13 @@ class LeNet(nn.Module):
             )
         widths = [channels, *settings.convolutions]
         self.convolutions = nn.ModuleList(
-            nn.utils.skip_init(nn.Conv2d, widths[i], widths[i + 1], 5, padding=2)
+            uninitialised(nn.Conv2d, widths[i], widths[i + 1], 5, padding=2)
             for i in range(len(widths) - 1)
         )
         features = widths[-1] * (height // unit) * (width // unit)
         widths = [features, *settings.hidden, classes]
         self.layers = nn.ModuleList(
-            nn.utils.skip_init(nn.Linear, widths[i], widths[i + 1]) for i in range(len(widths) - 1)
+            uninitialised(nn.Linear, widths[i], widths[i + 1]) for i in range(len(widths) - 1)
         )
         for layer in (*self.convolutions, *self.layers):
             for parameter, fan_in in (

@@ -11,6 +11,7 @@ from torch import nn
 
 from cl_bench.config.schema import Section
 from cl_bench.network.linear_stack import LinearStack
+from cl_bench.network.uninitialised import uninitialised
 
 
 class MLP(LinearStack):
@@ -38,7 +39,7 @@ class MLP(LinearStack):
         super().__init__()
         widths = [math.prod(input_shape), *settings.hidden, classes]
         self.layers = nn.ModuleList(
-            nn.utils.skip_init(nn.Linear, fan_in, fan_out)
+            uninitialised(nn.Linear, fan_in, fan_out)
             for fan_in, fan_out in itertools.pairwise(widths)
         )
         for layer in self.layers:

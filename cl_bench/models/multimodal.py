@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from cl_bench.config.schema import Section
+from cl_bench.network.uninitialised import uninitialised
 
 
 class MultimodalMLP(nn.Module):
@@ -37,10 +38,10 @@ class MultimodalMLP(nn.Module):
         super().__init__()
         widths = [*settings.hidden, classes]
         self.shared = nn.ModuleList(
-            nn.utils.skip_init(nn.Linear, fan_in, fan_out) for fan_in, fan_out in pairwise(widths)
+            uninitialised(nn.Linear, fan_in, fan_out) for fan_in, fan_out in pairwise(widths)
         )
         self.inputs = nn.ModuleList(
-            nn.utils.skip_init(nn.Linear, math.prod(input_shape), widths[0])
+            uninitialised(nn.Linear, math.prod(input_shape), widths[0])
             for _ in range(settings.inputs)
         )
         self.active = 0

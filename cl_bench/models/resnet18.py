@@ -16,6 +16,7 @@ from cl_bench.config.schema import Section
 from cl_bench.errors import UsageError
 from cl_bench.network.images import channels_height_width, with_channels
 from cl_bench.network.residual import BasicBlock, convolution
+from cl_bench.network.uninitialised import uninitialised
 
 POOL = 4
 
@@ -59,7 +60,7 @@ class ResNet18(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         # each of three stages halves the sides, rounded up
         pooled = (-(-height // 8) // POOL) * (-(-width // 8) // POOL)
-        self.head = nn.utils.skip_init(nn.Linear, inputs * pooled, classes)
+        self.head = uninitialised(nn.Linear, inputs * pooled, classes)
         bound = (inputs * pooled) ** -0.5
         for parameter in (self.head.weight, self.head.bias):
             nn.init.uniform_(parameter, -bound, bound)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cl_bench.config.schema import Section
 from cl_bench.network.images import channels_height_width, with_channels
+from cl_bench.network.uninitialised import uninitialised
 
 
 class SmallCNN(nn.Module):
@@ -34,14 +35,14 @@ class SmallCNN(nn.Module):
         channels, height, width = channels_height_width(input_shape, "small_cnn")
         widths = [channels, *settings.convolutions]
         self.convolutions = nn.ModuleList(
-            nn.utils.skip_init(nn.Conv2d, widths[i], widths[i + 1], 3, stride=2, padding=1)
+            uninitialised(nn.Conv2d, widths[i], widths[i + 1], 3, stride=2, padding=1)
             for i in range(len(widths) - 1)
         )
         for _ in self.convolutions:
             height, width = -(-height // 2), -(-width // 2)
         widths = [widths[-1] * height * width, *settings.hidden, classes]
         self.layers = nn.ModuleList(
-            nn.utils.skip_init(nn.Linear, widths[i], widths[i + 1]) for i in range(len(widths) - 1)
+            uninitialised(nn.Linear, widths[i], widths[i + 1]) for i in range(len(widths) - 1)
         )
         for layer in (*self.convolutions, *self.layers):
             nn.init.kaiming_normal_(layer.weight)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from cl_bench.network.uninitialised import uninitialised
+
 
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions with BatchNorm and a shortcut, 1x1 where the shape changes."""
@@ -30,7 +32,7 @@ class BasicBlock(nn.Module):
 
 def convolution(inputs: int, outputs: int, size: int, stride: int) -> nn.Conv2d:
     """No bias; weights uniform in ±1/√fan_in, PyTorch's default."""
-    layer = nn.utils.skip_init(
+    layer = uninitialised(
         nn.Conv2d, inputs, outputs, size, stride=stride, padding=size // 2, bias=False
     )
     bound = (inputs * size * size) ** -0.5
