@@ -11,7 +11,7 @@ import numpy as np
 
 from cl_bench.check.battery import Finding, examine
 from cl_bench.config import origins, registry
-from cl_bench.config.choices import files, implementation
+from cl_bench.config.choices import files, implementation, yaml_fault
 from cl_bench.config.origins import Origin, shown, told
 from cl_bench.config.registry import declared
 from cl_bench.errors import RunError, UsageError
@@ -120,7 +120,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
-        raise UsageError(f"{shown(path)}: {' '.join(str(error).split())}") from None
+        raise UsageError(yaml_fault(error, path)) from None
     return values if isinstance(values, dict) else {}
 
 

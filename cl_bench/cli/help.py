@@ -18,6 +18,8 @@ usage: cl-bench [GROUP=CHOICE ...] [KEY=VALUE ...] [-m] [-q]
        cl-bench predict RUN INPUT.npz [-h]
        cl-bench export RUN [--task N] [-h]            # its network for other programs
        cl-bench forget RUN task=N [-h]                # drop what the run keeps for one task
+       cl-bench new method NAME --into FOLDER         # a choice of your own, to begin with
+       cl-bench check FOLDER                          # prove your own choices right
        cl-bench doctor
        cl-bench show dataset=CHOICE [KEY=VALUE ...]   # samples, counts, checksum
 
@@ -44,6 +46,7 @@ Common keys
   force=true          start over: run again although it is finished or half done
   checkpoint.every=S  seconds between checkpoints; an interrupted run goes on from the last
   -q, quiet=true      no progress, no tables
+  --include FOLDER    your own methods/, models/, ..., conf/ beside these (any command)
 
 TAB completion: eval "$(cl-bench -sc install=bash)"   (zsh and fish likewise)
 

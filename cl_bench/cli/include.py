@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,12 +14,27 @@ from cl_bench.errors import UsageError
 FLAG = "--include"
 
 
-def include_from(arguments: Sequence[str]) -> list[str]:
-    """Look for choices in the folders that the words name, too; the other words."""
+def include_from(arguments: Sequence[str]) -> list[str] | None:
+    """Look for choices in the folders that the words name, too; the other words.
+
+    None if the folder itself is being completed: the shell offers folders where nothing is offered.
+    """
     words, folders = _split(arguments)
     if "COMP_LINE" in os.environ:  # the shell's TAB hands over the whole line
-        folders += _from_completion()
-    origins.include(folders)
+        line = os.environ["COMP_LINE"]
+        if re.search(rf"\s{FLAG}(\s+|=)\S*$", line):
+            return None
+        with suppress(ValueError):  # a quote that is not closed yet
+            typed, more = _split(shlex.split(line))
+            folders += more
+            if more:
+                os.environ["COMP_LINE"] = shlex.join(typed) + " " * line.endswith(" ")
+    try:
+        origins.include(folders)
+    except UsageError:
+        if "COMP_LINE" in os.environ:  # a line that is not finished is no mistake to talk about
+            return None
+        raise
     return words
 
 
@@ -35,14 +51,3 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
             raise UsageError(f"{FLAG}: needs a folder of choices; write {FLAG} FOLDER")
         folders.append(folder)
     return words, folders
-
-
-def _from_completion() -> list[str]:
-    """The folders of the line that is being typed; what reads it next has it without them."""
-    line = os.environ["COMP_LINE"]
-    with suppress(UsageError, ValueError):  # it is not finished
-        words, folders = _split(shlex.split(line))
-        if folders:
-            os.environ["COMP_LINE"] = shlex.join(words) + " " * line.endswith(" ")
-        return folders
-    return []

@@ -61,7 +61,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _answer(arguments: list[str]) -> int:
     """Do what was asked; the exit code."""
-    arguments = include_from(arguments)
+    if (arguments := include_from(arguments)) is None:
+        return 0
     command, *words = arguments or [""]
     if {"-h", "--help"} & set(arguments) and command not in OWN_HELP:
         from cl_bench.cli.help import print_help

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from cl_bench.config import origins
-from cl_bench.config.origins import Origin
+from cl_bench.config.origins import Origin, shown
+from cl_bench.errors import UsageError
 
 GROUPS = {
     "methods": "method",
@@ -50,10 +51,24 @@ def implementation(group: str, choice: str) -> str:
     with."""
     import yaml
 
-    values = yaml.safe_load(files(group)[choice][1].read_text())
-    section = values.get(group, values)
+    path = files(group)[choice][1]
+    try:
+        values = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise UsageError(yaml_fault(error, path)) from None
+    section = values.get(group, values) if isinstance(values, dict) else None
+    if not isinstance(section, dict):
+        raise UsageError(f"{shown(path)}, line 1: has no settings; it must say its name at least")
     if file := section.get("implementation"):
         return str(file)
     bases = [base for base in values.get("defaults", ()) if isinstance(base, str)]
     siblings = [base for base in bases if base != "_self_" and "/" not in base]
-    return next((implementation(group, base) for base in siblings), section["name"])
+    return next((implementation(group, base) for base in siblings), section.get("name", choice))
+
+
+def yaml_fault(error: Exception, path: Path | None = None) -> str:
+    """What is wrong with a YAML, and in which line of which file."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    named = Path(mark.name) if path is None and mark is not None else path
+    line = f", line {mark.line + 1}" if mark is not None else ""
+    return f"{shown(named) if named else 'a YAML'}{line}: {problem or error}"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cl_bench.config import origins, registry, tables
-from cl_bench.config.choices import choices, groups
+from cl_bench.config.choices import choices, groups, yaml_fault
 from cl_bench.config.overrides import check_overrides
 from cl_bench.errors import UsageError
 
@@ -187,6 +187,8 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
 
     if isinstance(error, OverrideParseException):
         return _explain_syntax(error)
+    if hasattr(error, "problem_mark"):  # of a YAML of a user's
+        return yaml_fault(error)
     if options := getattr(error, "options", None):
         group, _, name = str(getattr(error, "missing_cfg_file", "")).rpartition("/")
         if lacking := registry.without_yaml(group, name):

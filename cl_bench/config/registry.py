@@ -95,6 +95,13 @@ def place(group: str, name: str) -> tuple[Origin, Path]:
 def _no_such(group: str, name: str) -> UsageError:
     """For what is no choice, with those that are: modules with a class of the group's kind."""
     package, *included = origins.known()
+    for origin in included:
+        if name.isidentifier() and (path := origin.conf / group / f"{name}.yaml").is_file():
+            file = shown(origin.folder / ROOMS[group] / f"{name}.py")
+            return UsageError(
+                f"{group}={name}: {shown(path)}, line 1: there is no file {file} for it; write it, "
+                "or say in implementation what this is a variant of"
+            )
     known = [
         name
         for name in package.names(group)
