@@ -127,7 +127,7 @@ def _table(section: Section, width: Width) -> str:
     lines = [
         f"\\begin{{table{star}}}",
         "\\centering\\footnotesize\\setlength{\\tabcolsep}{2.5pt}",
-        f"\\caption{{{_tex(words)}.}}",
+        f"\\caption{{{_tex(words)}.}}\\smallskip",  # article leaves no room below a caption
         "\\sbox0{%",
         f"\\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
         "\\toprule",

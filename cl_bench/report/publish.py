@@ -39,16 +39,10 @@ def publish(runs: Sequence[RecordedRun], place: Path, again: Callable[[], Report
     ``again`` reads what was written and reports on it.
     """
     check_place(place)
-    told = _unique([as_published(run) for run in runs if publishable(run)])
-    if not told:
-        raise RunError("--publish: none of the runs is finished")
-    lines = [json.dumps(_plain(run), ensure_ascii=False, allow_nan=False) for run in told]
-    place.mkdir(parents=True, exist_ok=True)
+    told = write_lines(runs, place)
     _clear(place, {run.run for run in told})
     for run in told:
         _write_run(place / "runs" / run.run, run)
-    write_atomic(place / "schema.json", json.dumps(PublishedRun.model_json_schema(), indent=2))
-    write_atomic(place / FILE, "\n".join(lines) + "\n")
     report = again()
     for member in report.grouping.groups:
         path = place / "rows" / f"{row_id(member)}.md"
@@ -57,6 +51,18 @@ def publish(runs: Sequence[RecordedRun], place: Path, again: Callable[[], Report
     write_atomic(place / CARD, _front(report))
     write_atomic(place / "index.html", html(report, place))
     return [place / name for name in ("index.html", CARD, FILE, "schema.json")]
+
+
+def write_lines(runs: Sequence[RecordedRun], place: Path) -> list[PublishedRun]:
+    """The results among ``runs`` in ``place``, a line each, and the schema; returned, too."""
+    told = _unique([as_published(run) for run in runs if publishable(run)])
+    if not told:
+        raise RunError("--publish: none of the runs is finished")
+    lines = [json.dumps(_plain(run), ensure_ascii=False, allow_nan=False) for run in told]
+    place.mkdir(parents=True, exist_ok=True)
+    write_atomic(place / "schema.json", json.dumps(PublishedRun.model_json_schema(), indent=2))
+    write_atomic(place / FILE, "\n".join(lines) + "\n")
+    return told
 
 
 def _unique(told: Sequence[PublishedRun]) -> list[PublishedRun]:

@@ -10,13 +10,16 @@ import hashlib
 import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cl_bench.config.pairing import identity
 from cl_bench.config.recipe import Named
 from cl_bench.errors import RunError
 from cl_bench.files.atomic import write_atomic
 from cl_bench.reproduce.runs import Wanted
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LARGEST_MATRIX = 20  # tasks; of a longer stream the first row, the diagonal and the last are kept
 ENVIRONMENT = ("cl_bench", "code", "python", "packages", "cpu", "cores", "device", "threads")
@@ -90,17 +93,22 @@ def _metrics(run: dict[str, Any]) -> dict[str, Any]:
     """Today's metrics of a recorded run."""
     if run["diverged"]:
         return run["metrics"]
-    import numpy as np
-
     from cl_bench import metrics
     from cl_bench.metrics.base import Measured
+
+    return metrics.compute(Measured(matrix_of(run), run["metrics"]))
+
+
+def matrix_of(run: dict[str, Any]) -> np.ndarray:
+    """The accuracy matrix (T+1, T) of a recorded run; NaN where the record has not all of it."""
+    import numpy as np
 
     if (matrix := run["accuracy"]) is None:
         tasks = len(run["tasks"])
         matrix = np.full((tasks + 1, tasks), np.nan)
         np.fill_diagonal(matrix[1:], run["learned"])
         matrix[0], matrix[-1] = run["untrained"], run["final"]
-    return metrics.compute(Measured(np.array(matrix, dtype=np.float64), run["metrics"]))
+    return np.array(matrix, dtype=np.float64)
 
 
 def write_record(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cl_bench.config.recipe import Named
+from cl_bench.config.schema import RunConfig
 from cl_bench.errors import UsageError
 
 # what may be said beside a recipe: where and how it is run, nothing that changes its result
@@ -21,7 +22,7 @@ class Wanted:
     seed: int
     order: str | None
     directory: Path
-    force: bool  # it is run again, whatever is there
+    cfg: RunConfig
 
     @property
     def state(self) -> str:
@@ -38,7 +39,7 @@ class Wanted:
 
     @property
     def to_do(self) -> bool:
-        return self.force or not self.done
+        return self.cfg.force or not self.done
 
 
 def check_free(overrides: Sequence[str]) -> None:
@@ -73,7 +74,7 @@ def wanted(
                     OmegaConf.update(one, "dataset.order", order)
                 cfg = checked(one)
                 directory = Path(cfg.outputs).expanduser() / cfg.directory_name()
-                found.append(Wanted(named, seed, order, directory, cfg.force))
+                found.append(Wanted(named, seed, order, directory, cfg))
     return found
 
 

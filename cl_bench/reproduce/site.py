@@ -30,6 +30,9 @@ def write_pages(place: Path) -> None:
         place / "variants.md",
         variants_page(read_recipes(["variants"]), everything, _comment(place, "variants")),
     )
+    from cl_bench.reproduce.publication import publish_records
+
+    publish_records(place)
     head = _comment(place, "overview")
     write_atomic(place / "README.md", f"{head.strip()}\n\n{overview(tables)}".lstrip())
 

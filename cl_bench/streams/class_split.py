@@ -191,7 +191,7 @@ class ClassSplit(Stream):
         train, test = torch.as_tensor(train), torch.as_tensor(test)
         owned = torch.as_tensor(self.data.train_labels)
         labels = [owned[train == task].unique().tolist() for task in range(count)]
-        names = self.data.task_names or [f"task {task}" for task in range(count)]
+        names = self.data.task_names or [f"t={task}" for task in range(count)]
         return Parts(list(names), labels, train, test)
 
     def _refuse_class_options(self, split: str) -> None:

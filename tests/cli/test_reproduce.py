@@ -71,6 +71,22 @@ def test_the_record_has_what_the_runs_gave(finished):
     assert not list((home / "results").rglob("*.safetensors"))
 
 
+def test_the_records_are_published_as_runs_that_a_report_takes_in(finished, inline):
+    home, _, _ = finished
+    published = [json.loads(x) for x in (home / "results" / "runs.jsonl").read_text().splitlines()]
+    assert [run["seed"] for run in published] == [0, 1]
+    for run in published:
+        metrics = json.loads((home / "outputs" / run["run"] / "metrics.json").read_text())
+        assert run["metrics"]["acc"] == metrics["acc"]
+    code, out, err = inline("report", "--merge", "results", "--format", "json")
+    assert code == 0, err
+    alone = json.loads(out)["rows"]
+    code, out, err = inline("report", "outputs", "--merge", "results", "--format", "json")
+    assert code == 0, err
+    assert json.loads(out)["rows"] == alone  # the same runs count once
+    assert alone[0]["n"] == 2
+
+
 def test_again_nothing_is_run_and_no_record_is_lost(finished, tmp_path, inline):
     for directory in (tmp_path / "outputs").glob("*-seed0-*"):
         shutil.rmtree(directory)
