@@ -22,6 +22,7 @@ _OFFERED = {
     "report": "cl_bench.api.tables",
     "load": "cl_bench.api.tables",
     "Result": "cl_bench.api.result",
+    "include": "cl_bench.config.origins",
     "RunError": "cl_bench.errors",
     "UsageError": "cl_bench.errors",
     "Diverged": "cl_bench.errors",

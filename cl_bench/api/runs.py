@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cl_bench.api.objects import named
 from cl_bench.api.result import Result
 from cl_bench.api.words import swept_words, words_of
 from cl_bench.errors import RunError, os_sentence
@@ -30,8 +31,14 @@ def run(*words: str, **options: Any) -> Result:
 
     ``options`` are what the command line takes: ``run(method="gem", seed=3,
     **{"memory.size": 200})`` is ``cl-bench method=gem seed=3 memory.size=200``; ``words`` are such
-    words as they stand there (``"+paper=gem2017/mnist_permutations_gem"``). Runs of several
-    threads wait for each other; :func:`sweep` does many at a time.
+    words as they stand there (``"+paper=gem2017/mnist_permutations_gem"``).
+
+    A class can stand where a name can: of a method, a model (any ``nn.Module``), a memory, a
+    tracker or, as ``dataset.stream``, a stream. ``dataset=dict(x=..., y=...)`` takes arrays, with
+    ``task`` of each sample if tasks are given, and ``x_test``, ``y_test``, ``task_test``, without
+    which every fifth sample is for testing.
+
+    Runs of several threads wait for each other; :func:`sweep` does many at a time.
 
     Raises :class:`~cl_bench.errors.UsageError` for what the command line would refuse,
     :class:`~cl_bench.errors.RunError` for what makes a run fail and
@@ -41,7 +48,7 @@ def run(*words: str, **options: Any) -> Result:
     from cl_bench.run.job import run_unless_finished, told_on_stderr
 
     with _one_at_a_time, _os_errors_told(), _pytorch_as_before():
-        cfg = config_of([*words, *words_of(options)])
+        cfg = config_of([*words, *words_of(named(options))])
         directory = Path(cfg.outputs).expanduser() / cfg.directory_name()
         with told_on_stderr(logging.WARNING):
             outcome = run_unless_finished(cfg, directory)
@@ -65,7 +72,7 @@ def sweep(*words: str, jobs: int | None = None, **options: Any) -> pd.DataFrame:
     from cl_bench.report.frame import frame
     from cl_bench.sweep.launch import outcomes_of
 
-    asked = [*words, *swept_words(options)]
+    asked = [*words, *swept_words(named(options))]
     if not any(word.startswith("hydra/launcher=") for word in asked) and jobs != 1:
         asked += ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={jobs or -1}"]
     if not any(word.startswith("quiet=") for word in asked):
