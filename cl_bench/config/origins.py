@@ -191,8 +191,8 @@ def _layout() -> str:
 def _plugins() -> Iterator[Origin]:
     """What installed packages offer: each entry point names a package of the same layout."""
     # what importlib.metadata would read too, without the time that it takes to import
-    told = (path for place in sys.path for path in Path(place).glob("*-info/entry_points.txt"))
-    if not any(ENTRY_POINTS in path.read_text(errors="replace") for path in told):
+    files = (path for place in sys.path for path in Path(place).glob("*-info/entry_points.txt"))
+    if not any(ENTRY_POINTS in path.read_text(errors="replace") for path in files):
         return
     from importlib.metadata import entry_points
 

@@ -168,6 +168,11 @@ def test_an_installed_package_offers_choices(own, tmp_path, monkeypatch):
     (facts / "entry_points.txt").write_text("[cl_bench.plugins]\nthelab = not_there\n")
     with pytest.raises(UsageError, match=r"plugin thelab \(not_there\) is not there; install"):
         origins.include([])
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "__init__.py").write_text("1 / 0\n")
+    (facts / "entry_points.txt").write_text("[cl_bench.plugins]\nthelab = broken.methods\n")
+    with pytest.raises(UsageError, match=r"plugin thelab .* cannot be used: .*division by zero"):
+        origins.include([])
 
 
 class Pulled(Method):
