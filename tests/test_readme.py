@@ -185,7 +185,7 @@ def understood(words):
         config_of(words[1:])
     elif words[0] in ("ls", "doctor"):
         there = {name for group in GROUPS.values() for name in choices(group)}
-        assert len(words) == 1 or words[1] in (*GROUPS, "runs", *there)
+        assert len(words) == 1 or words[1] in (*GROUPS, "metrics", "runs", *there)
     else:
         line = read_line(words)
         jobs = combinations(line.overrides, line.sweep)

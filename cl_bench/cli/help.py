@@ -10,7 +10,7 @@ TEXT = """\
 cl-bench: continual-learning benchmark runs, composed from groups
 
 usage: cl-bench [GROUP=CHOICE ...] [KEY=VALUE ...] [-m] [-q]
-       cl-bench ls [methods|datasets|models|memories|devices|trackers]
+       cl-bench ls [methods|datasets|models|memories|devices|trackers|metrics]
        cl-bench ls CHOICE                             # its options, e.g. cl-bench ls gem
        cl-bench ls runs [DIR ...]
        cl-bench report [DIR ...] [-h]

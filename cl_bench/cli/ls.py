@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from cl_bench.config.choices import GROUPS, choices, files, implementation
-from cl_bench.config.origins import package
+from cl_bench.config.origins import Origin, package
 from cl_bench.errors import UsageError
+
+METRICS = "metrics"  # a list, and no group: a run does not choose among them
 
 
 def main(arguments: list[str]) -> None:
@@ -14,20 +16,37 @@ def main(arguments: list[str]) -> None:
 
         print_runs(arguments[1:])
         return
-    if any(name not in GROUPS for name in arguments):
+    lists = [*GROUPS, METRICS]
+    if any(name not in lists for name in arguments):
         _print_options(arguments)
         return
-    for number, title in enumerate(arguments or GROUPS):
-        found = choices(GROUPS[title])
-        if GROUPS[title] == "method":
-            found = {name: [*parts, _needs(name)] for name, parts in found.items()}
-        for name, (origin, _) in files(GROUPS[title]).items():
-            if origin != package():
-                found[name].append(f"from {origin.name}")
+    for number, title in enumerate(arguments or lists):
+        found = _metrics() if title == METRICS else _choices(GROUPS[title])
+        chosen = "report --metrics ..." if title == METRICS else f"{GROUPS[title]}=..."
         width = max(map(len, found))
-        print(f"{'' if number == 0 else chr(10)}{title}  ({GROUPS[title]}=...)")
+        print(f"{'' if number == 0 else chr(10)}{title}  ({chosen})")
         for name, parts in found.items():
             print(f"  {name:{width}}  {' · '.join(parts)}")
+
+
+def _choices(group: str) -> dict[str, list[str]]:
+    """Choice -> what is told of it, where it is from if that is not the package."""
+    found = choices(group)
+    if group == "method":
+        found = {name: [*parts, _needs(name)] for name, parts in found.items()}
+    for name, (origin, _) in files(group).items():
+        found[name] += _from(origin)
+    return found
+
+
+def _metrics() -> dict[str, list[str]]:
+    from cl_bench.config.registry import declared_metrics
+
+    return {key: [*words, *_from(origin)] for key, (origin, words) in declared_metrics().items()}
+
+
+def _from(origin: Origin) -> list[str]:
+    return [] if origin == package() else [f"from {origin.name}"]
 
 
 def _print_options(words: list[str]) -> None:
@@ -39,10 +58,15 @@ def _print_options(words: list[str]) -> None:
         if not known:
             from cl_bench.config.schema import similar
 
-            names = [*GROUPS, "runs", *(name for g in GROUPS.values() for name in choices(g))]
+            names = [
+                *GROUPS,
+                METRICS,
+                "runs",
+                *(name for g in GROUPS.values() for name in choices(g)),
+            ]
             raise UsageError(
                 f"ls {word}: no such list or choice{similar(name, names)} (lists: "
-                f"{', '.join(GROUPS)}, runs; cl-bench ls shows all choices)"
+                f"{', '.join(GROUPS)}, {METRICS}, runs; cl-bench ls shows all choices)"
             )
         named += [(group, name) for group in known]
     from cl_bench.cli.options import print_options

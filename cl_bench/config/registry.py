@@ -235,6 +235,29 @@ def declared(group: str, name: str, attribute: str, default: Any = None) -> Any:
         ) from None
 
 
+def declared_metrics() -> dict[str, tuple[Origin, list[str]]]:
+    """Key -> origin, heading and meaning of every metric, as they are written out: a decorated
+    function, or a name that is given what a call makes of the three."""
+    found = {}
+    for origin in origins.known():
+        for name in origin.names("metric"):
+            for node in parsed(origin.folder / ROOMS["metric"] / f"{name}.py").body:
+                if isinstance(node, ast.FunctionDef):
+                    for call in node.decorator_list:
+                        if words := _words(call, 2):
+                            found[node.name] = origin, words
+                elif isinstance(node, ast.Assign) and (words := _words(node.value, 3)):
+                    found[words[0]] = origin, words[1:]
+    return found
+
+
+def _words(call: ast.expr, count: int) -> list[str]:
+    """The first ``count`` arguments of a call, if they are text; nothing if they are not."""
+    first = call.args[:count] if isinstance(call, ast.Call) else []
+    texts = [arg.value for arg in first if isinstance(arg, ast.Constant)]
+    return texts if len(texts) == count and all(isinstance(t, str) for t in texts) else []
+
+
 def _declared(path: Path, attribute: str, default: Any) -> Any:
     tree = parsed(path)
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]

@@ -120,6 +120,8 @@ def test_a_metric_of_a_folder_is_in_every_table(anchor, inline):
         '@metric("Lowest", "the worst task", better=1, shown=True)\n'
         "def lowest(run):\n    return run.matrix[-1].min()\n",
     )
+    code, out, _ = inline("ls", "metrics", "--include", "mylab")
+    assert "Lowest · the worst task · from mylab" in out
     for form in ("terminal", "csv", "latex", "html", "markdown", "json"):
         code, out, err = inline("report", "outputs", "--format", form, "--include", "mylab")
         assert code == 0, err

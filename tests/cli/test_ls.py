@@ -6,6 +6,7 @@ import pytest
 import yaml
 from small_runs import METHODS
 
+from cl_bench import metrics
 from cl_bench.cli import ls
 from cl_bench.config import registry
 from cl_bench.config.choices import GROUPS, choices, files, implementation
@@ -38,6 +39,13 @@ def test_what_is_read_of_a_memory_is_what_its_class_says(name):
     cls = registry.find("memory", name, Memory)
     for attribute in ("needs", "abilities"):
         assert declared("memory", name, attribute) == getattr(cls, attribute)
+
+
+def test_every_metric_has_its_line(capsys):
+    ls.main(["metrics"])
+    lines = capsys.readouterr().out.splitlines()[1:]
+    told = {line.split()[0]: line.strip().partition("  ")[2].strip() for line in lines}
+    assert told == {m.key: f"{m.heading} · {m.meaning}" for m in metrics.known().values()}
 
 
 @pytest.mark.parametrize("group", GROUPS.values())
