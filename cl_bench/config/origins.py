@@ -150,7 +150,7 @@ def included() -> tuple[str, ...]:
     return tuple(str(o.folder) for o in known()[1:] if o.package.partition(".")[0] == ROOT)
 
 
-def include(folders: Sequence[str | os.PathLike[str]]) -> None:
+def include(folders: Sequence[str | os.PathLike[str]] | str | os.PathLike[str]) -> None:
     """From now on choices are also those of ``folders``, of the folders that ``CL_BENCH_INCLUDE``
     names and of installed plugins; what was included before is no more.
 
@@ -158,7 +158,8 @@ def include(folders: Sequence[str | os.PathLike[str]]) -> None:
     choices, and for a choice that has a name which is taken.
     """
     global _included
-    named = [(f"--include {word}", str(word)) for word in folders]
+    several = [folders] if isinstance(folders, str | os.PathLike) else folders
+    named = [(f"--include {word}", str(word)) for word in several]
     words = os.environ.get(VARIABLE, "").split(os.pathsep)
     named += [(f"{VARIABLE}={word}", word) for word in words if word]
     found = {origin.folder: origin for origin in (_folder(*each) for each in named)}

@@ -139,7 +139,7 @@ def test_folders_of_the_environment(own, tmp_path, monkeypatch):
     (other / "models").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CL_BENCH_INCLUDE", "mylab:other:")
-    origins.include(["mylab"])
+    origins.include("mylab")
     assert [origin.name for origin in origins.known()] == ["cl_bench", "mylab", "other"]
     assert origins.included() == (str(own.folder), str(other))
     monkeypatch.setenv("CL_BENCH_INCLUDE", "gone")
