@@ -86,6 +86,7 @@ def _carry_through(run: Run, record: RunRecord, known: Forgotten) -> None:
     from cl_bench import metrics
     from cl_bench.files.state import write_state
     from cl_bench.metrics.base import Measured
+    from cl_bench.results.curves import read_curves, without
     from cl_bench.results.record import read_accuracy
     from cl_bench.run import checkpoint
     from cl_bench.run.execute import MODEL, write_summary
@@ -99,19 +100,30 @@ def _carry_through(run: Run, record: RunRecord, known: Forgotten) -> None:
     try:  # broken off in between, one of them may be about the forgotten task still
         names, matrix = read_accuracy(directory)
         values = read_json(directory / "metrics.json")
+        curves = read_curves(directory)
     except Damaged as error:
         raise RunError(f"{directory}: {error}; run it again with force=true") from None
-    left = [i for i, n in enumerate(known.numbers(len(names))) if n not in known.tasks]
+    curve = None
+    if curves is not None:
+        left = _left(known, curves[0])
+        curve = without(curves[1], left)
+        record.write_curve([curves[0][i] for i in left], curve)
+    left = _left(known, names)
     now = matrix[-1, left]
     matrix = matrix[[0, *(i + 1 for i in left)]][:, left]
     # the last row is whole: what was not measured when its task was learned is as it is now
     matrix[-1] = np.where(np.isnan(matrix[-1]), now, matrix[-1])
     counted = {**values, **run.method.metrics(), "parameters": run.method.parameters}
-    values = metrics.compute(Measured(matrix, counted))
+    values = metrics.compute(Measured(matrix, counted, curve=curve))
     record.write_numbers([names[i] for i in left], matrix, values, run.method.diagnostics())
     (directory / "accuracy.png").unlink(missing_ok=True)
     write_summary(directory, run.cfg)
     known.completed().write(directory)
+
+
+def _left(known: Forgotten, names: list[str]) -> list[int]:
+    """Columns, of a table with these tasks, of those that are not forgotten."""
+    return [i for i, n in enumerate(known.numbers(len(names))) if n not in known.tasks]
 
 
 def _number(word: str, names: list[str]) -> int:

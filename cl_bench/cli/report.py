@@ -13,6 +13,7 @@ from cl_bench.errors import RunError, UsageError
 from cl_bench.files.atomic import write_atomic
 
 if TYPE_CHECKING:
+    from cl_bench.report.at import At
     from cl_bench.report.formats import Width
     from cl_bench.report.table import Look, Report
 
@@ -44,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
         default="std",
         help="what ± is: standard deviation, standard error or 95%% interval",
     )
+    add("--at", metavar="COST=N", help="at equal cost: backward_passes=N, seconds=N")
     add("--across", metavar="KEY", help="rows compared over all streams too: dataset")
     add("--test", choices=("t", "wilcoxon"), default="t", help="paired test of p and of bold")
     add("--format", choices=FORMATS, help="default: from the suffix of --out, else terminal")
@@ -64,6 +66,8 @@ def main(arguments: list[str]) -> None:
     # pandas and SciPy take a second to import: not before the command is known to be right
     places = options.places or ([] if options.merge else [Path("outputs")])
     report = _read(options, places, options.merge)
+    if options.publish is not None and options.at is not None:
+        raise UsageError("--at is of tables, and --publish of whole runs; leave one of them out")
     if options.publish is not None:
         _publish(report, options)
         return
@@ -92,8 +96,14 @@ def _read(options: argparse.Namespace, places: list[Path], merged: list[Path]) -
     return build(
         places, options.by, options.baseline, options.interval, metrics=options.metrics,
         sort=options.sort, test=options.test, look=_look(options), over=options.across,
-        merged=merged,
+        merged=merged, at=_at(options),
     )  # fmt: skip
+
+
+def _at(options: argparse.Namespace) -> At | None:
+    from cl_bench.report.at import At
+
+    return None if options.at is None else At.parsed(options.at)
 
 
 def _publish(report: Report, options: argparse.Namespace) -> None:

@@ -11,9 +11,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from cl_bench.errors import UsageError
 
@@ -73,6 +73,24 @@ class CheckpointSettings(Settings):
     keep: bool
 
 
+def _batches(value: object) -> object:
+    """Check of a number of batches, or a list of such and of shares of a task."""
+
+    def number(one: object) -> bool:
+        return type(one) is int and one >= 1
+
+    def share(one: object) -> bool:
+        return type(one) is float and 0 < one <= 1
+
+    some = isinstance(value, list) and value and all(number(one) or share(one) for one in value)
+    if not (value is None or number(value) or some):
+        raise ValueError(
+            "must be null, a number of batches, or a list of batches (1, 2, ...) and of shares of "
+            "a task's batches (0.5)"
+        )
+    return value
+
+
 class RunConfig(Settings):
     """A composed run. The four open sections are checked by the classes they name."""
 
@@ -96,6 +114,8 @@ class RunConfig(Settings):
     # before it was a choice lack it
     evaluate: Literal["all", "seen", "last"] = "all"
     evaluate_tasks: int | None = Field(default=None, ge=1)
+    # tests within a task: every so many batches, or at these batches and shares of its batches
+    evaluate_every: Annotated[int | list[int | float] | None, BeforeValidator(_batches)] = None
     # what a paper reports for this run (+paper=...); says nothing about how it is done
     recipe: dict[str, Any] | None = None
 
@@ -140,7 +160,7 @@ def further_identity(config: Mapping[str, Any]) -> dict[str, Any]:
 
     What was recorded before there was a choice has no such key.
     """
-    found = {key: config.get(key) for key in ("evaluate", "evaluate_tasks")}
+    found = {key: config.get(key) for key in ("evaluate", "evaluate_tasks", "evaluate_every")}
     found = {key: value for key, value in found.items() if value not in (None, "all")}
     device = config.get("device")
     precision = device.get("precision") if isinstance(device, Mapping) else None

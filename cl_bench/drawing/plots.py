@@ -71,6 +71,15 @@ class Matrix(NamedTuple):
         return [self.numbers[task] for task in self.stays]
 
 
+class Within(NamedTuple):
+    """Tests within tasks: their ``places`` (E,) in stays, the ``accuracy`` (E, T) on each task,
+    NaN where it was not tested, and its ``mean`` (E,) over the tasks seen."""
+
+    places: Sequence[float]
+    accuracy: np.ndarray
+    mean: Sequence[float]
+
+
 class Entry(NamedTuple):
     label: str
     settings: dict[str, Any]
@@ -297,8 +306,9 @@ def task_ticks(tasks: int, most: int = 10) -> list[int]:
     return [*range(tasks - (tasks - 1) // step * step, tasks + 1, step)]
 
 
-def run_figure(new: type, matrix: Matrix, colour: int) -> Any:
-    """One run: its matrix, each task from when it was learned, and the mean of those seen."""
+def run_figure(new: type, matrix: Matrix, colour: int, within: Within | None = None) -> Any:
+    """One run: its matrix, each task from when it was learned, and the mean of those seen; with
+    tests within tasks also while they are learned."""
     import matplotlib
     from matplotlib.lines import Line2D
 
@@ -312,15 +322,18 @@ def run_figure(new: type, matrix: Matrix, colour: int) -> Any:
     for task in range(tasks):
         first = matrix.stays.index(task) + 1
         x, y = np.arange(first, stays + 1), matrix.values[first:, task]
+        if within is not None:
+            x, y = np.asarray(within.places), within.accuracy[:, task]
         x, y = x[~np.isnan(y)], y[~np.isnan(y)]
         dot = "." if len(x) == 1 else None
         curves.plot(x, y, color=shades[task], alpha=0.65, linewidth=0.8, marker=dot)
     mean = mean_seen(matrix.values, matrix.stays)
     of = seen_words((matrix.values, matrix.stays))
-    seen = Series(("", "", ""), Style(colour), range(1, stays + 1), mean, mean, mean)
-    draw_lines(
-        curves, Chart("each task from when it was learned", "", "", [seen]), marks=stays == 1
-    )
+    x, title = range(1, stays + 1), "each task from when it was learned"
+    if within is not None:
+        x, mean, title = within.places, within.mean, "each task while and since it was learned"
+    seen = Series(("", "", ""), Style(colour), x, mean, mean, mean)
+    draw_lines(curves, Chart(title, "", "", [seen]), marks=len(x) == 1)
     curves.lines[-1].set(linewidth=2.2)
     places = task_ticks(stays)
     curves.set_xticks(places, [str(matrix.rows[place - 1]) for place in places])

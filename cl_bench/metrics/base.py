@@ -16,6 +16,40 @@ Unit = Literal["share", "ratio", "count", "bytes", "seconds"]
 
 
 @dataclass(frozen=True)
+class Curve:
+    """E tests within tasks and at the end of every stay, in their order.
+
+    ``stay`` (E,) counts from 1, ``batch`` (E,) within it; ``accuracy`` (E, T) is that on the tasks
+    seen by then, NaN for the others and what was not tested. The rest is what learning had cost
+    the whole run by then, (E,) each.
+    """
+
+    stay: np.ndarray
+    batch: np.ndarray
+    forward_passes: np.ndarray
+    backward_passes: np.ndarray
+    seconds_train: np.ndarray
+    accuracy: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.stay)
+
+    @property
+    def places(self) -> np.ndarray:
+        """Where each test lies, (E,): stays learned, the batches of a stay as its share."""
+        ends = np.array([self.batch[self.stay == stay].max() for stay in self.stay])
+        return self.stay - 1 + self.batch / ends
+
+    def until(self, tests: int) -> Curve:
+        """The first so many tests."""
+        return self.of(slice(tests))
+
+    def of(self, tests: slice | np.ndarray) -> Curve:
+        """Some of the tests."""
+        return Curve(**{name: getattr(self, name)[tests] for name in self.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
 class Measured:
     """What is on disk of a run.
 
@@ -24,13 +58,15 @@ class Measured:
     What is not known of it is NaN. ``learned`` (S,) is the task of each stay: 0 to T-1 in their
     order (empty stands for that), unless tasks return. ``recorded`` are the numbers that were
     counted while it ran: its costs and the method's own. ``reference`` is the matrix (S+1, T) of
-    the joint run on the same stream, None if there is none.
+    the joint run on the same stream, None if there is none. ``curve`` are the tests within tasks,
+    None if there were none.
     """
 
     matrix: np.ndarray
     recorded: Mapping[str, float | None] = field(default_factory=dict)
     reference: np.ndarray | None = None
     learned: Sequence[int] = ()
+    curve: Curve | None = None
 
     def __post_init__(self) -> None:
         rows, tasks = self.matrix.shape

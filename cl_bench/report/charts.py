@@ -20,6 +20,7 @@ from cl_bench.drawing.plots import (
     seen_words,
 )
 from cl_bench.drawing.style import COLUMN, PAGE, Style, colours
+from cl_bench.metrics.curves import mean_seen as mean_seen_within
 from cl_bench.report.grouping import NONE, Group, natural, setting
 from cl_bench.report.statistics import Interval, Spread, spread
 from cl_bench.report.table import Report
@@ -47,6 +48,7 @@ def pictures(report: Report) -> Iterator[Picture]:
     streams = _streams(report)
     for kind, title, charts in (
         ("curves", "Accuracy over time", _over_time),
+        ("within", "Accuracy while it learns", _within),
         ("tasks", "Each task from when it was learned", _each_task),
         ("memory", "ACC by memory size", _by_memory),
     ):
@@ -166,6 +168,21 @@ def _over_time(
     ]
     of = seen_words(*((run.matrix, run.learned) for member in members for run in member.runs))
     return [Chart(words, "tasks learned", f"accuracy on {of}", lines)]
+
+
+def _within(
+    words: str, members: Sequence[Group], styles: Styles, interval: Interval
+) -> list[Chart]:
+    """The rows whose runs were tested within their tasks, all at the same places."""
+    lines = []
+    for member in members:
+        found = [run.curve for run in member.runs]
+        if None not in found and len({curve.places.tobytes() for curve in found}) == 1:
+            means = [mean_seen_within(run.curve, run.learned) for run in member.runs]
+            x = found[0].places.tolist()
+            lines.append(_line(styles.of(member), x, _spreads(means, interval)))
+    lines = [line for line in lines if len(line.x)]
+    return [Chart(words, "tasks learned", "accuracy on the tasks seen", lines)] if lines else []
 
 
 def _each_task(

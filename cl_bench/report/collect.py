@@ -22,7 +22,8 @@ from cl_bench.files.untrusted import (
     read_yaml,
     run_directories,
 )
-from cl_bench.metrics.base import Measured
+from cl_bench.metrics.base import Curve, Measured
+from cl_bench.results.curves import read_curve
 from cl_bench.results.forgotten import read_forgotten
 from cl_bench.results.record import read_learned, read_results
 
@@ -50,6 +51,7 @@ class RecordedRun:
     numbers: tuple[int, ...] = ()  # of these tasks in the stream, from 1
     matrix: np.ndarray | None = None  # (S+1, T)
     learned: tuple[int, ...] = ()  # the task (its column) of each stay, (S,)
+    curve: Curve | None = None  # tests within tasks
     metrics: dict[str, float] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     # the sections of IDENTITY, and what else determines the result
@@ -142,6 +144,7 @@ def _read_results(run: RecordedRun) -> None:
         raise Damaged(gone.sentence(run.directory))
     names, run.matrix, values = read_results(run.directory)
     run.learned = read_learned(run.directory, run.matrix)
+    run.curve = read_curve(run.directory, len(names), len(run.learned))
     take_metrics(run, values)
     try:
         run.environment = read_json(run.directory / "environment.json")

@@ -15,6 +15,7 @@ from cl_bench.errors import RunError, UsageError
 from cl_bench.files.untrusted import clean
 from cl_bench.metrics.base import AS_IS, Digits, Kind, Metric
 from cl_bench.report.across import Across, across
+from cl_bench.report.at import APART, At
 from cl_bench.report.best import best, doubtful
 from cl_bench.report.collect import RecordedRun, collect, newest_of_each, with_references
 from cl_bench.report.compare import Baseline, compare, too_few
@@ -94,10 +95,11 @@ def build(
     look: Look | None = None,
     over: str | None = None,
     merged: Iterable[Path] = (),
+    at: At | None = None,
 ) -> Report:
     """Read all runs at or below ``places`` and put them in a table; ``over`` is the setting whose
     values are streams that the rows are compared across too. ``merged`` are places where others
-    have published theirs.
+    have published theirs. With ``at`` the runs are compared at that cost.
 
     Raises :class:`RunError` if none of them is finished.
     """
@@ -106,6 +108,12 @@ def build(
     if not found:
         raise RunError("there are no runs there; name directories that hold some")
     kept, notes = newest_of_each(found)
+    if at is not None and any(run.problem is None for run in kept):
+        kept, note = at.cut(kept)
+        notes.append(note)
+        if all(run.problem is not None for run in kept):
+            last = next(run for run in reversed(kept) if run.state == APART)
+            raise RunError(f"--at {at}: no run is to be compared; {last.directory} {last.problem}")
     runs = [run for run in kept if run.problem is None]
     gaps = left_out(kept, places)
     if not runs:
@@ -114,7 +122,8 @@ def build(
             f"none of {len(kept)} runs is finished; the first, {clean(first.directory)}, is "
             f"{first.state}: {first.reason}"
         )
-    notes += with_references(runs)
+    if at is None:
+        notes += with_references(runs)
     chosen = _chosen(metrics, runs)
     counted = chosen if metrics else [*registry.known().values()]
     grouping = group(runs, by)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from cl_bench.drawing import style
-from cl_bench.drawing.plots import Matrix, run_figure
+from cl_bench.drawing.plots import Matrix, Within, run_figure
 from cl_bench.errors import RunError
 from cl_bench.files.atomic import write_atomic
 from cl_bench.files.untrusted import Damaged, read_yaml
+from cl_bench.metrics.curves import mean_seen
+from cl_bench.results.curves import read_curves
 from cl_bench.results.summary import read_shown
 
 log = logging.getLogger("cl_bench")
@@ -21,7 +24,8 @@ def write_pictures(directory: Path) -> None:
     try:
         with style.styled("accuracy.png") as figure:
             matrix = Matrix("", values, gone.numbers(values.shape[1]), learned)
-            drawn = run_figure(figure, matrix, style.colours([_method(directory)]).popitem()[1])
+            colour = style.colours([_method(directory)]).popitem()[1]
+            drawn = run_figure(figure, matrix, colour, _within(directory, learned))
             score = ", ".join(
                 f"{key.upper()} {metrics[key]:.3f}"
                 for key in ("acc", "bwt")
@@ -32,6 +36,14 @@ def write_pictures(directory: Path) -> None:
             write_atomic(directory / "accuracy.png", style.save(drawn, "png"))
     except RunError as error:
         log.warning("%s", error)
+
+
+def _within(directory: Path, learned: Sequence[int]) -> Within | None:
+    found = read_curves(directory)
+    if found is None:
+        return None
+    curve = found[1]
+    return Within(curve.places, curve.accuracy, mean_seen(curve, learned))
 
 
 def _method(directory: Path) -> str:

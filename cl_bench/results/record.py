@@ -27,7 +27,9 @@ from cl_bench.files.untrusted import (
     read_text,
     table_cell,
 )
-from cl_bench.metrics.base import Measured
+from cl_bench.metrics.base import Curve, Measured
+from cl_bench.results.curves import FILE as CURVES
+from cl_bench.results.curves import curves_text, read_curve
 from cl_bench.results.forgotten import FILE as FORGOTTEN
 from cl_bench.results.forgotten import read_forgotten
 
@@ -160,12 +162,22 @@ class RunRecord:
         environment: dict[str, Any],
         diagnostics: dict[str, Any],
         timings: list[dict[str, float]],
+        curve: Curve | None = None,
     ) -> None:
-        """All results: the (S+1, T) matrix, ``values`` of the metrics, seconds of each stay."""
+        """All results: the (S+1, T) matrix, ``values`` of the metrics, seconds of each stay, the
+        tests within tasks if there were any."""
         seconds = [list(row.values()) for row in timings]
         write_atomic(self.directory / "timings.csv", _csv(list(timings[0]), seconds))
         write_json(self.directory / "environment.json", environment)
+        self.write_curve(task_names, curve)
         self.write_numbers(task_names, matrix, values, diagnostics)
+
+    def write_curve(self, task_names: list[str], curve: Curve | None) -> None:
+        """The tests within tasks; None: there were none."""
+        if curve is None:
+            (self.directory / CURVES).unlink(missing_ok=True)
+        else:
+            write_atomic(self.directory / CURVES, curves_text(task_names, curve))
 
     def write_numbers(
         self,
@@ -253,7 +265,8 @@ def read_results(directory: Path) -> tuple[list[str], np.ndarray, dict[str, Any]
         raise Damaged("metrics.json: acc is not the mean of the last row of accuracy.csv")
     numbers = {k: v for k, v in recorded.items() if v is None or isinstance(v, int | float)}
     learned = read_learned(directory, matrix)
-    return names, matrix, metrics.compute(Measured(matrix, numbers, learned=learned))
+    curve = read_curve(directory, len(names), len(learned))
+    return names, matrix, metrics.compute(Measured(matrix, numbers, learned=learned, curve=curve))
 
 
 def _csv(header: list[str], rows: list[list[float]]) -> str:

@@ -24,13 +24,14 @@ FAN_ROWS, FAN_NUMBERS, FAN_WEIGHTS = 500, 2**18, 2**23
 Row = list[float | None]
 
 
-def measure(run: Run, stays: int, before: Row | None = None) -> Row:
+def measure(run: Run, stays: int, before: Row | None = None, within: bool = False) -> Row:
     """The row of the accuracy matrix after so many ``stays``, (T,); None for what is not measured.
 
     ``before`` is the row above it: what it has of a task whose answers cannot have changed since
-    then is not measured again.
+    then is not measured again. ``within`` the last of the stays it is about the tasks seen alone.
     """
-    latest, asked = run.stream.stays[stays - 1], _asked(run, stays)
+    latest = run.stream.stays[stays - 1]
+    asked = _chosen(run, stays) & _seen(run, stays) if within else _asked(run, stays)
     values: Row = [None] * len(run.stream.tasks)
     moved = []
     for task in run.stream.tasks:
@@ -54,11 +55,32 @@ def mean_seen(run: Run, stays: int, row: Row) -> float:
     return sum(known) / len(known)
 
 
+def only_seen(run: Run, stays: int, row: Row) -> Row:
+    """``row`` without what it has of the tasks that so many stays have not seen."""
+    seen = _seen(run, stays)
+    return [value if index in seen else None for index, value in enumerate(row)]
+
+
+def batches_to_test(run: Run, task: Task) -> set[int]:
+    """The batches of the task after which there are tests within it; the last is its end."""
+    every, count = run.cfg.evaluate_every, run.stream.batches(task)
+    if every is None:
+        return set()
+    if isinstance(every, int):
+        return set(range(every, count, every))
+    places = {one if isinstance(one, int) else max(1, round(one * count)) for one in every}
+    return {place for place in places if place < count}
+
+
 def _asked(run: Run, stays: int) -> set[int]:
     """The tasks whose accuracy belongs into the row after so many stays."""
     everything = {task.index for task in run.stream.tasks}
-    if stays == len(run.stream.stays):
-        return everything
+    return everything if stays == len(run.stream.stays) else _chosen(run, stays)
+
+
+def _chosen(run: Run, stays: int) -> set[int]:
+    """Those that ``evaluate`` and ``evaluate_tasks`` ask for."""
+    everything = {task.index for task in run.stream.tasks}
     latest = {run.stream.stays[stays - 1].index} if stays else set()
     kinds = {"all": everything, "seen": _seen(run, stays), "last": latest}
     asked, some = kinds[run.cfg.evaluate], run.cfg.evaluate_tasks

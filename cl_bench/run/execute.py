@@ -18,7 +18,7 @@ from cl_bench.config import origins
 from cl_bench.config.schema import RunConfig
 from cl_bench.errors import Diverged, RunError, UsageError, os_sentence
 from cl_bench.files.state import write_state
-from cl_bench.metrics.base import Measured
+from cl_bench.metrics.base import Curve, Measured
 from cl_bench.results.record import RunRecord
 from cl_bench.run import environment
 from cl_bench.run.build import Run, prepare
@@ -238,18 +238,28 @@ def _record(run: Run, run_state: RunState, record: RunRecord) -> dict[str, Any]:
     if run.device.type == "cuda":
         counted["peak_gpu_bytes"] = torch.cuda.max_memory_allocated()
     learned = tuple(stay.index for stay in stream.stays)
-    values = metrics.compute(Measured(matrix, counted, learned=learned))
+    curve = _curve(run_state)
+    values = metrics.compute(Measured(matrix, counted, learned=learned, curve=curve))
     names = [task.name for task in stream.tasks]
     facts = _facts(run, run_state)
     timings = [
         {**row, "task": number}
         for row, number in zip(run_state.timings, [0, *(i + 1 for i in learned)], strict=True)
     ]
-    record.write(names, matrix, values, facts, method.diagnostics(), timings)
+    record.write(names, matrix, values, facts, method.diagnostics(), timings, curve)
     write_state(record.directory / MODEL, method.state_dict(), {})
     write_summary(record.directory, run.cfg)
     record.mark("finished")
     return values
+
+
+def _curve(run_state: RunState) -> Curve | None:
+    points = [point.model_dump() for point in run_state.curve]
+    if not points:
+        return None
+    columns = {key: [point[key] for point in points] for key in points[0]}
+    accuracy = np.array(columns.pop("accuracy"), dtype=np.float64)
+    return Curve(**{key: np.array(column) for key, column in columns.items()}, accuracy=accuracy)
 
 
 def _facts(run: Run, run_state: RunState) -> dict[str, Any]:

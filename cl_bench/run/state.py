@@ -14,14 +14,29 @@ Accuracy = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0, le=1e12)]
 
 
+class Evaluated(BaseModel):
+    """Accuracies (T,) on the tasks seen so far, None for the others: in ``stay`` (from 1), after
+    ``batch`` of its batches, and what learning had cost the whole run by then."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
+
+    stay: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    forward_passes: int = Field(ge=0)
+    backward_passes: int = Field(ge=0)
+    seconds_train: Seconds
+    accuracy: list[Accuracy | None]
+
+
 class RunState(BaseModel):
     """How far a run has come.
 
     ``rows`` of the accuracy matrix (None: not measured) and ``timings`` begin with the untrained
     network; ``batch`` counts the batches observed of the task that follows the last row,
-    ``seconds`` those spent on them. ``total`` are the seconds of all ``sessions`` before this one
-    and, in a checkpoint, of this one too. ``kernels`` are those that did the arithmetic, in their
-    order.
+    ``seconds`` those spent on them, ``seconds_eval`` those on tests among them. ``curve`` are these
+    tests and those at the end of every stay, if the run has tests within its tasks. ``total`` are
+    the seconds of all ``sessions`` before this one and, in a checkpoint, of this one too.
+    ``kernels`` are those that did the arithmetic, in their order.
 
     It is read from checkpoints that anybody may have made: all that can be wrong in it is found
     here and in :meth:`check_fits`, as a ``ValueError``.
@@ -33,6 +48,8 @@ class RunState(BaseModel):
     timings: list[dict[str, int | float]] = []
     batch: int = Field(default=0, ge=0)
     seconds: Seconds = 0.0
+    seconds_eval: Seconds = 0.0
+    curve: list[Evaluated] = []
     total: Seconds = 0.0
     sessions: int = Field(default=0, ge=0, le=10**6)
     kernels: list[Annotated[str, Field(max_length=40, pattern=r"^\w*$")]] = []
@@ -62,6 +79,14 @@ class RunState(BaseModel):
             raise ValueError("its accuracy matrix does not fit")
         if self.batch > (batches[learned] if learned < stays else 0):
             raise ValueError("it has learned more batches than there are")
+        reached = [(point.stay, point.batch) for point in self.curve]
+        if (
+            sorted(set(reached)) != reached
+            or any(stay > stays or batch > batches[stay - 1] for stay, batch in reached)
+            or (reached and max(reached) > (learned + 1, self.batch))
+            or any(len(point.accuracy) != tasks for point in self.curve)
+        ):
+            raise ValueError("its tests within tasks do not fit")
 
     @property
     def seconds_total(self) -> float:

@@ -14,12 +14,15 @@ from small_runs import small
 from cl_bench.datasets import load
 from cl_bench.files import atomic
 from cl_bench.files.state import read_state
+from cl_bench.metrics.curves import worst_case
+from cl_bench.results.curves import read_curves
 from cl_bench.results.record import read_results
 
 NAMES = [f"classes {2 * i}-{2 * i + 1}" for i in range(5)]
 APD = (
     "dataset=digits_split", "dataset.tasks=5", "dataset.epochs=2", "method.consolidate_every=5",
     "method.clusters=2", "method.gap=0.1", "plots=true", "checkpoint.keep=true",
+    "evaluate_every=[0.5]",
 )  # fmt: skip
 
 
@@ -66,6 +69,11 @@ def test_a_task_is_forgotten_and_every_other_prediction_stays(inline, finished):
     np.testing.assert_array_equal(left, matrix[rows][:, columns])
     assert found["acc"] == pytest.approx(left[-1].mean(), abs=1e-15)
     assert found["la"] == pytest.approx(np.mean([left[i + 1, i] for i in range(4)]), abs=1e-15)
+    within, curve = read_curves(finished)
+    assert within == names
+    assert curve.stay.tolist() == [1, 1, 2, 2, 3, 3, 4, 4]
+    np.testing.assert_array_equal(curve.accuracy[-1], left[-1])
+    assert found["wc_acc"] == worst_case(curve, range(4))
     assert found["capacity"] < metrics["capacity"]
     assert found["parameters"] < metrics["parameters"]
     assert found["seconds_total"] == metrics["seconds_total"]
