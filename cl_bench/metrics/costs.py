@@ -14,7 +14,7 @@ def recorded(key: str, heading: str, meaning: str, unit: Unit, shown: bool = Tru
     return Metric(key, heading, meaning, of, kind="cost", unit=unit, shown=shown)
 
 
-SEEN = recorded("tasks_seen", "tasks seen", "tasks begun at the cost of report --at", "count")
+SEEN = recorded("tasks_seen", "tasks seen", "tasks begun by the cost of report --at", "count")
 PARAMETERS = recorded("parameters", "parameters", "numbers that the method keeps", "count")
 CAPACITY = recorded("capacity", "capacity", "parameters kept, over those of one network", "ratio")
 THEIRS = recorded(

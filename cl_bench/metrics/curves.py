@@ -14,14 +14,14 @@ from cl_bench.metrics.base import Curve, Measured, metric
 BETA = 10  # batches of a task of A-GEM's learning curve area
 
 
-@metric("AAA", "average anytime accuracy, over all tests within tasks", better=1,
+@metric("AAA", "average anytime accuracy, over tests within tasks", better=1,
         needs=("curve",))  # fmt: skip
 def aaa(run: Measured) -> float:
     """Mean over all tests of the mean accuracy on the tasks seen by then (Caccia et al. 2022)."""
     return float(mean_seen(run.curve, run.learned).mean())
 
 
-@metric("min-ACC", "lowest accuracy of a task after it was learned, mean over past tasks", better=1,
+@metric("min-ACC", "mean of the past tasks at their lowest since", better=1,
         needs=("curve",))  # fmt: skip
 def min_acc(run: Measured) -> float | None:
     """Mean over past tasks of Min_j (De Lange et al. 2023, arXiv:2205.13452)."""
@@ -29,7 +29,7 @@ def min_acc(run: Measured) -> float | None:
     return float(found.mean()) if len(found) else None
 
 
-@metric("WC-ACC", "worst-case accuracy: the latest task now, past ones at their lowest", better=1,
+@metric("WC-ACC", "worst case: latest task now, past at their lowest", better=1,
         needs=("curve",))  # fmt: skip
 def wc_acc(run: Measured) -> float:
     """acc(current)/k + (1 - 1/k) min-ACC after k tasks (De Lange et al. 2023)."""
