@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +46,9 @@ def read_curves(directory: Path) -> tuple[list[str], Curve] | None:
         raise Damaged(f"{FILE}: no table of tests")
     if not ((accuracy >= 0) & (accuracy <= 1) | np.isnan(accuracy)).all():
         raise Damaged(f"{FILE}: values that are no accuracies")
-    *whole, seconds = counts.T
-    curve = Curve(*(column.astype(np.int64) for column in whole), seconds, accuracy)
+    columns = dict(zip(COUNTS, counts.T, strict=True))
+    whole = {name: columns.pop(name).astype(np.int64) for name in COUNTS[:-1]}
+    curve = Curve(**whole, **columns, accuracy=accuracy)
     if (np.diff(np.stack([curve.stay, curve.backward_passes]), axis=1) < 0).any():
         raise Damaged(f"{FILE}: its tests are not in their order")
     return [from_table_cell(name) for name in header[len(COUNTS) :]], curve
@@ -68,4 +70,4 @@ def without(curve: Curve, left: Sequence[int]) -> Curve:
     kept = curve.of(np.isin(curve.stay - 1, left))
     stays = {task + 1: number for number, task in enumerate(left, start=1)}
     stay = np.array([stays[int(old)] for old in kept.stay], dtype=np.int64)
-    return Curve(stay, *(getattr(kept, name) for name in COUNTS[1:]), kept.accuracy[:, left])
+    return replace(kept, stay=stay, accuracy=kept.accuracy[:, left])

@@ -43,7 +43,7 @@ def _within(directory: Path, learned: Sequence[int]) -> Within | None:
     if found is None:
         return None
     curve = found[1]
-    return Within(curve.places, curve.accuracy, mean_seen(curve, learned))
+    return Within(curve.places.tolist(), curve.accuracy, mean_seen(curve, learned).tolist())
 
 
 def _method(directory: Path) -> str:
