@@ -31,6 +31,7 @@ class Scenario:
     def __init__(self, stream: Stream, device: torch.device) -> None:
         self.kind = stream.settings.scenario
         self.identity = stream.settings.task_identity
+        self.loss_outputs = stream.settings.loss_outputs
         owned = torch.zeros(len(stream.tasks), stream.classes, dtype=torch.bool)
         for task in stream.tasks:
             owned[task.index, list(task.classes)] = True
@@ -65,6 +66,15 @@ class Scenario:
             self._seen[y] = True
 
     # -- which outputs count ---------------------------------------------------------------------
+
+    def while_learning(self) -> Scenario:
+        """What a method learns by: this one, or one in which every output counts in the loss and
+        masks are for tests alone (``loss_outputs=all``; Buzzega et al. 2020, arXiv:2004.07211)."""
+        if self.loss_outputs == "scenario":
+            return self
+        other = copy(self)
+        other.kind = "domain"
+        return other
 
     def multi_head(self) -> Scenario:
         """The same tasks in the scenario ``task``: the classes of one task count."""

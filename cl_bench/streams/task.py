@@ -95,6 +95,12 @@ class StreamSettings(Section):
     scenario: Literal["domain", "task", "class"] = Field(
         description="outputs that count: all (domain), the task's, or those of all classes so far"
     )
+    # only the streams of a protocol that has it so name it
+    loss_outputs: Literal["scenario", "all"] = Field(
+        default="scenario",
+        description="outputs of the loss while learning: those of the scenario, or all; tests have "
+        "the scenario's in any case",
+    )
     # runs recorded before it was a choice lack it, and were always told
     task_identity: Literal["test", "train", "none"] = "test"
     tasks: int = Field(ge=1, le=10_000, description="T, tasks of the stream")

@@ -10,12 +10,14 @@ from cl_bench.streams.task import UNKNOWN
 CPU = torch.device("cpu")
 
 
-def scenario(kind, identity="train"):
+def scenario(kind, identity="train", loss_outputs="scenario"):
     tasks = [
         SimpleNamespace(index=i, classes=classes) for i, classes in enumerate([(0, 1), (2, 3)])
     ]
     stream = SimpleNamespace(
-        settings=SimpleNamespace(scenario=kind, task_identity=identity), tasks=tasks, classes=4
+        settings=SimpleNamespace(scenario=kind, task_identity=identity, loss_outputs=loss_outputs),
+        tasks=tasks,
+        classes=4,
     )
     return Scenario(stream, CPU), tasks
 
@@ -41,6 +43,25 @@ def test_class_masks_what_was_not_seen():
     assert masks.visible(1).tolist() == [True, True, False, False]
     masks.begin_task(tasks[1])
     assert masks.visible(torch.tensor([0, 0])).all()
+
+
+@pytest.mark.parametrize("kind", ["task", "class"])
+def test_every_output_may_count_in_the_loss_alone(kind):
+    masks, tasks = scenario(kind, loss_outputs="all")
+    learning = masks.while_learning()
+    masks.begin_task(tasks[0])
+    logits, label = torch.tensor([[1.0, 2.0, 3.0, 4.0]]), torch.tensor([1])
+    # -2 + log(e + e**2 + e**3 + e**4)
+    assert learning.loss(logits, label, 0).item() == pytest.approx(2.4401896)
+    assert learning.mask(logits, 0) is logits
+    assert masks.mask(logits, 0).isfinite().tolist() == [[True, True, False, False]]
+    assert learning.classes == 4
+    assert learning.multi_head().visible(0).tolist() == [True, True, False, False]
+
+
+def test_else_the_loss_has_the_outputs_of_the_tests():
+    masks, _ = scenario("class")
+    assert masks.while_learning() is masks
 
 
 def test_without_identity_classes_are_seen_with_their_samples():
