@@ -254,8 +254,9 @@ def declared_metrics() -> dict[str, tuple[Origin, list[str]]]:
 def _words(call: ast.expr, count: int) -> list[str]:
     """The first ``count`` arguments of a call, if they are text; nothing if they are not."""
     first = call.args[:count] if isinstance(call, ast.Call) else []
-    texts = [arg.value for arg in first if isinstance(arg, ast.Constant)]
-    return texts if len(texts) == count and all(isinstance(t, str) for t in texts) else []
+    values = [arg.value for arg in first if isinstance(arg, ast.Constant)]
+    texts = [value for value in values if isinstance(value, str)]
+    return texts if len(texts) == count else []
 
 
 def _declared(path: Path, attribute: str, default: Any) -> Any:
