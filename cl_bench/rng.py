@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def generator(seed: int, *name: object) -> torch.Generator:
     """A CPU generator that depends on ``seed`` and the stream's name alone.
 
-    The purposes in use are ``tasks``, ``task order``, ``order`` (of samples), ``init``, ``method``
-    and ``evaluation`` (which tasks). Draws are made on the
+    The purposes in use are ``tasks``, ``task order``, ``order`` (of samples), ``augment``,
+    ``init``, ``method`` and ``evaluation`` (which tasks). Draws are made on the
     CPU whatever the device, so that a run sees the same numbers everywhere.
     """
     import torch

@@ -14,6 +14,7 @@ from torch import Tensor
 from cl_bench.datasets import Arrays
 from cl_bench.errors import UsageError
 from cl_bench.rng import generator
+from cl_bench.streams.augment import CropFlip
 from cl_bench.streams.normalize import Normalizer
 from cl_bench.streams.order import arrange
 from cl_bench.streams.split import Split
@@ -45,6 +46,11 @@ class Stream(ABC):
         self.seed = seed
         self.classes = data.classes
         self.input_shape: tuple[int, ...] = tuple(data.train_images.shape[1:])
+        if settings.augment != "none" and len(self.input_shape) < 2:
+            raise UsageError(
+                f"dataset.augment={settings.augment}: is for pictures, a sample of {data.name} has "
+                f"shape {self.input_shape}; set it to none"
+            )
         self.train = Split(data.train_images, data.train_labels, device)
         self.test = Split(data.test_images, data.test_labels, device)
         made = tuple(self.make_tasks())
@@ -96,10 +102,13 @@ class Stream(ABC):
         skipped_passes, start = divmod(start, -(-len(task.train) // size))
         for epoch in range(skipped_passes, self.settings.epochs):
             order = self._train_order(task, epoch)
+            augment = self._augment(task, epoch)
             skipped_chunks, start = divmod(start, chunk // size)
-            for positions in order.split(chunk)[skipped_chunks:]:
+            for number, positions in enumerate(order.split(chunk)[skipped_chunks:], skipped_chunks):
                 rows = task.train[positions].to(self.train.labels.device)
                 inputs, labels = self._inputs(task, positions, rows), self.train.labels[rows]
+                if augment is not None:
+                    inputs = augment(inputs, number * chunk)
                 batches = zip(inputs.split(size), labels.split(size), strict=True)
                 yield from islice(batches, start, None)
                 start = 0
@@ -160,6 +169,8 @@ class Stream(ABC):
     def checksum(self) -> str:
         """sha256 of data, tasks and the order of every sample; equal streams have equal sums."""
         digest = hashlib.sha256(f"{self.data.sha256} {self.classes}".encode())
+        if self.settings.augment != "none":
+            digest.update(self.settings.augment.encode())
         if self.normalizer is not None:
             digest.update(self.normalizer.describe())
         for task in self.stays:
@@ -180,6 +191,14 @@ class Stream(ABC):
         number = task.visit * self.settings.epochs + epoch
         shuffle = generator(self.seed, "order", task.identity, number)
         return torch.randperm(len(task.train), generator=shuffle)
+
+    def _augment(self, task: Task, epoch: int) -> CropFlip | None:
+        """What happens to the samples of one pass, in their order; each pass draws anew."""
+        if self.settings.augment == "none":
+            return None
+        number = task.visit * self.settings.epochs + epoch
+        draw = generator(self.seed, "augment", task.identity, number)
+        return CropFlip.drawn(len(task.train), draw)
 
     def _inputs(self, task: Task, positions: Tensor, rows: Tensor) -> Tensor:
         if task.task_ids is None:

@@ -101,6 +101,10 @@ class StreamSettings(Section):
         description="outputs of the loss while learning: those of the scenario, or all; tests have "
         "the scenario's in any case",
     )
+    augment: Literal["none", "crop_flip"] = Field(
+        default="none",
+        description="pictures while learning: as they are, or cropped from a border and mirrored",
+    )
     # runs recorded before it was a choice lack it, and were always told
     task_identity: Literal["test", "train", "none"] = "test"
     tasks: int = Field(ge=1, le=10_000, description="T, tasks of the stream")
