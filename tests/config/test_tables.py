@@ -83,6 +83,25 @@ def test_the_examples_are_mnist_s_settings():
 
 
 @pytest.mark.parametrize(
+    ("size", "er", "der", "derpp"),
+    [
+        (200, (0.01, 10), (0.03, 0.2, 10), (0.03, 0.2, 1.0, 128)),
+        (500, (0.1, 10), (0.03, 1.0, 128), (0.03, 1.0, 0.5, 10)),
+        (5120, (0.1, 10), (0.1, 0.5, 10), (0.1, 0.2, 0.5, 64)),
+    ],
+)
+def test_der_s_table_on_sequential_mnist(size, er, der, derpp):
+    stream = ("dataset=mnist_sequential", f"memory.size={size}")
+    for method, keys, found in (
+        ("er", ("lr", "replay"), er),
+        ("der", ("lr", "alpha", "replay"), der),
+        ("derpp", ("lr", "alpha", "beta", "replay"), derpp),
+    ):
+        settings = tuned(f"method={method}", *stream)
+        assert tuple(settings[key] for key in keys) == found
+
+
+@pytest.mark.parametrize(
     ("arguments", "clip", "replay"),
     [(["dataset=cifar100"], 10.0, 25), (["dataset=mnist_split", "memory.size=200"], 2.0, 10)],
 )
