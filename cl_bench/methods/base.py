@@ -114,7 +114,7 @@ class Method(Stateful):
 
     def logits(self, x: Tensor, task: Task | None) -> Tensor:
         """Outputs (n, C) for test inputs of ``task``; the runner masks them by the scenario."""
-        return self.answers(task)(x)
+        return (self.answers(task) or self.net)(x)  # a method's own may build on this one
 
     def answers(self, task: Task | None) -> Callable[[Tensor], Tensor] | None:
         """What gives the :meth:`logits` for test inputs of ``task``, asked by several threads at a
