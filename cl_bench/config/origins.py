@@ -15,6 +15,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -64,8 +65,9 @@ class Origin:
         if self.folder == PACKAGE:
             return importlib.import_module(dotted)
         try:
-            self._make_importable()
-            return importlib.import_module(dotted)
+            with _nothing_compiled_kept():
+                self._make_importable()
+                return importlib.import_module(dotted)
         except UsageError:
             raise
         except (Exception, SystemExit) as error:
@@ -113,6 +115,17 @@ class Origin:
             ]
             found += [Path(place, name) for name in files if name.endswith(".py")]
         return sorted(found)
+
+
+@contextmanager
+def _nothing_compiled_kept() -> Iterator[None]:
+    """No ``__pycache__`` in a user's folder: it takes a file that was changed within a second, and
+    is as long as before, for the one that it has."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 class _Nothing(importlib.abc.Loader):

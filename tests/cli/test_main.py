@@ -124,7 +124,7 @@ def test_a_sweep_runs_every_combination(cli, tmp_path):
         (["gem"], "gem: is neither GROUP=CHOICE nor KEY=VALUE"),
         ([""], "'': is neither"),
         (["device=3"], "takes the name of one of its choices"),
-        (["device={a:1}"], "device: takes one of auto, cpu, cuda; single options are set by"),
+        (["device={a:1}"], "device: takes one of auto, cpu, cuda, mps; single options are set by"),
         (["device=ünï"], """quote a value with special characters: 'device="ünï"'"""),
         (["method.lr=½"], """'method.lr="½"'"""),
         (["outputs=~/x"], """'outputs="~/x"'"""),

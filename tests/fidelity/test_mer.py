@@ -25,9 +25,11 @@ class MER(Reference):
             before = self.theta.copy()
             for x, y, task, factor in chain:
                 self.one_step(x, y, task, factor)
-            if s["algorithm"] == 1:
-                self.net.theta = before + s["beta"] * (self.theta - before)
-        self.net.theta = start + s["gamma"] * (self.theta - start)
+            if s["algorithm"] != 7:
+                within = s["beta"] if s["algorithm"] == 1 else s["gamma"]
+                self.net.theta = before + within * (self.theta - before)
+        if s["algorithm"] != 6:
+            self.net.theta = start + s["gamma"] * (self.theta - start)
 
     def one_step(self, x, y, task, factor):
         g = factor * self.net.gradient(x[None], np.array([y]), self.counts(task))
@@ -39,7 +41,7 @@ class MER(Reference):
         """The current sample first (1), last (6), or anywhere and weighted (7)."""
         s, held = self.s, self.memory.held
         n = min(s["replay"], len(held))
-        batches = s["batches"] if s["algorithm"] == 1 else 1
+        batches = 1 if s["algorithm"] == 7 else s["batches"]
         current = (*sample, s["multiplier"] if s["algorithm"] == 7 else 1.0)
         if n == 0:
             return [[current]] * batches
@@ -47,10 +49,11 @@ class MER(Reference):
         replayed = [[(*held[row], 1.0) for row in batch] for batch in rows]
         if s["algorithm"] == 1:
             return [[current, *batch] for batch in replayed]
-        (chain,) = [[*batch, current] for batch in replayed]
+        chains = [[*batch, current] for batch in replayed]
         if s["algorithm"] == 7:
-            chain = [chain[i] for i in torch.randperm(n + 1, generator=self.random).tolist()]
-        return [chain]
+            order = torch.randperm(n + 1, generator=self.random).tolist()
+            chains = [[chains[0][i] for i in order]]
+        return chains
 
 
 @pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
@@ -58,7 +61,7 @@ class MER(Reference):
     "algorithm",
     [
         ("method.algorithm=1", "method.beta=0.1", "method.gamma=0.5", "method.batches=2"),
-        ("method.algorithm=6", "method.gamma=0.3"),
+        ("method.algorithm=6", "method.gamma=0.3", "method.batches=2"),
         ("method.algorithm=7", "method.gamma=0.3", "method.multiplier=3"),
         ("method.algorithm=1", "method.beta=0.1", "method.batches=2", "method.clip=0.5"),
     ],

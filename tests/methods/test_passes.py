@@ -8,7 +8,8 @@ import pytest
 from conftest import DIGITS
 from one_method import begin, observe, small_run
 
-from cl_bench.run.learn import end_task, evaluate
+from cl_bench.run.evaluate import evaluate
+from cl_bench.run.learn import end_task
 
 SAMPLES = 4 * 60  # of the stream: 4 tasks, 6 batches of 10 each
 
@@ -69,9 +70,9 @@ def test_local_mas_needs_no_backward_pass():
 @pytest.mark.parametrize(
     ("algorithm", "by_hand"),
     [
-        # two batches of (current, 4 replayed), of fewer for the first four samples
+        # two batches of the current and 4 replayed, of fewer for the first four samples
         (1, 2 * (1 + 2 + 3 + 4 + 236 * 5)),
-        (6, 1 + 2 + 3 + 4 + 236 * 5),
+        (6, 2 * (1 + 2 + 3 + 4 + 236 * 5)),
         (7, 2 + 3 + 4 + 236 * 5),
     ],
 )
