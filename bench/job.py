@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import statistics
 import tempfile
 import time
@@ -53,14 +54,16 @@ def whole_job(repeats: int) -> None:
     print(f"  median floor/job {statistics.median(ratios):.3f}")
 
 
-def against_plain_loop() -> None:
-    """The same 20 x 100 samples, step by step in turn, by cl-bench and by a plain autograd loop."""
+def against_plain_loop(threads: int) -> None:
+    """The same 20 x 100 samples, step by step in turn, by cl-bench and by a plain autograd loop,
+    both with so many threads."""
     import torch
 
     from cl_bench.run.build import prepare
 
     cfg = compose("method=gem", "dataset=mnist_permutations", "device=cpu",
-                  "dataset.samples_per_task=100", "memory.size=2000")  # fmt: skip
+                  f"device.threads={threads}", "dataset.samples_per_task=100",
+                  "memory.size=2000")  # fmt: skip
     run, plain = prepare(cfg), prepare(cfg)
     module, kept = plain.method.net.module, []
     ours = loop = 0.0
@@ -70,15 +73,21 @@ def against_plain_loop() -> None:
         for x, y in run.stream.train_batches(task):
             began = time.perf_counter()
             run.method.observe(x, y, task)
-            between = time.perf_counter()
+            ours += time.perf_counter() - began
+            torch.set_num_threads(threads)  # of the loop's kernels; ours keep to one each
+            began = time.perf_counter()
             _plain_step(torch, module, kept, x, y, cfg.method)
-            ours, loop = ours + between - began, loop + time.perf_counter() - between
+            loop += time.perf_counter() - began
+            torch.set_num_threads(1)
             seen.append((x, y))
         kept.append((torch.cat([x for x, _ in seen]), torch.cat([y for _, y in seen])))
         if task.index == 9:
             # later on, rounding grows into different decisions at the constraints' boundary
             apart = (run.method.net.theta - plain.method.net.theta).abs().max().item()
-    print(f"200 steps over 20 tasks, memory 2000: cl-bench {ours:.1f} s, plain loop {loop:.1f} s")
+    print(
+        f"200 steps over 20 tasks, memory 2000, {threads} threads: "
+        f"cl-bench {ours:.1f} s, plain loop {loop:.1f} s"
+    )
     print(f"  plain/cl-bench {loop / ours:.1f}; parameters at most {apart:.0e} apart at task 10")
 
 
@@ -113,7 +122,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     logging.getLogger("cl_bench").setLevel(logging.WARNING)
     whole_job(options.repeats)
-    against_plain_loop()
+    for threads in sorted({os.cpu_count() or 1, 1}, reverse=True):
+        against_plain_loop(threads)
 
 
 if __name__ == "__main__":

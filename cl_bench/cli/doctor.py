@@ -90,7 +90,9 @@ def _needed() -> list[str]:
 def _devices() -> list[Finding]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     asked = os.environ.get("OMP_NUM_THREADS")
-    words = f"{cores} of {os.cpu_count()} cores" + (f", OMP_NUM_THREADS={asked}" if asked else "")
+    share = asked if asked and asked.isdecimal() and int(asked) else cores
+    told = f" (OMP_NUM_THREADS={asked})" if asked else ""
+    words = f"{cores} of {os.cpu_count()} cores; a run uses {share} threads{told}"
     found = [Finding("ok", "CPU", words)]
     try:
         import torch
@@ -98,9 +100,7 @@ def _devices() -> list[Finding]:
         return [*found, Finding("problem", "PyTorch", f"cannot be imported: {error}")]
     except OSError as error:  # a broken shared library
         return [*found, Finding("problem", "PyTorch", f"cannot be loaded: {error}")]
-    found.append(
-        Finding("ok", "PyTorch", f"{torch.__version__}, {torch.get_num_threads()} threads")
-    )
+    found.append(Finding("ok", "PyTorch", torch.__version__))
     if not torch.cuda.is_available():
         why = "built for the CPU" if torch.version.cuda is None else "no usable GPU or driver"
         return [*found, Finding("info", "CUDA", f"not available ({why}); runs use the CPU")]

@@ -28,7 +28,7 @@ def parser():
     )
     add = found.add_argument
     add("words", nargs="*", metavar="PAPER | PAPER/RECIPE | KEY=VALUE",
-        help="papers or recipes (patterns too), and where to run them: device.threads=1, "
+        help="papers or recipes (patterns too), and where to run them: "
         "outputs=DIR, hydra/launcher=joblib")  # fmt: skip
     add("--list", action="store_true", help="show the recipes and about how long they take")
     add("--table", action="store_true", help="run nothing: the table of what is finished")

@@ -181,10 +181,9 @@ def environment_notes(groups: Sequence[Group]) -> list[str]:
         for run in runs
     }
     if len(machines) > 1:
-        notes.append(
-            f"the runs come from {len(machines)} kinds of machine or numbers of threads: "
-            "compare their seconds with care"
-        )
+        kinds = len({(cpu, device) for cpu, device, _ in machines})
+        what = f"{kinds} kinds of machine" if kinds > 1 else "one machine with other threads"
+        notes.append(f"the runs come from {what}: compare their seconds with care")
     torches = {_torch(run) for run in runs}
     if len(torches) > 1:
         notes.append(f"the runs used different PyTorch versions: {', '.join(sorted(torches))}")
