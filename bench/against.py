@@ -29,8 +29,9 @@ HERE = Path(__file__).parent.parent
 def measured(checkout: Path, words: list[str]) -> dict[str, float]:
     """What one run took, and its ACC."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "cl_bench", *words, f"outputs={folder}", "quiet=true"]
+        words = ["-m", "cl_bench", *words, f"outputs={folder}", "quiet=true"]
         environment = {**os.environ, "PYTHONPATH": str(checkout.resolve())}
+        command = [sys.executable, "-P", *words]  # not the package that lies where this started
         before, began = _cpu(), time.perf_counter()
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         wall, cpu = time.perf_counter() - began, _cpu() - before
