@@ -40,7 +40,7 @@ def outcomes_of(overrides: list[str]) -> list[tuple[str, Outcome]]:
     if found and all(outcome.code == 2 for _, outcome in found):
         raise UsageError(found[0][1].message)
     if any(outcome.failed for _, outcome in found):
-        sweep.set_aside()
+        sweep.set_aside(True)
     else:
         sweep.clear_away()
     if not found:
@@ -58,6 +58,10 @@ def _carried_out(overrides: list[str], silent: bool) -> tuple[Sweep, Exception |
         # an interrupt, before what follows takes it for a failure
         with interrupts_kept(), _for_workers(overrides):
             by_hydra([*overrides, "--multirun"], partial(_sweep_job, Home.here()))
+    except KeyboardInterrupt:
+        if Sweep.current is not None:
+            Sweep.current.set_aside(False)
+        raise
     except Exception as error:
         stopped = _why_stopped(error, overrides)
         if Sweep.current is None:

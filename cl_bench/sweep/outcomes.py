@@ -76,6 +76,7 @@ class Sweep(Callback):
     def __init__(self) -> None:
         self.process = this_process()
         self.folder: Path | None = None
+        self.launcher = ""
         self.asked: Path | None = None  # what says what it was asked for
         self.outcomes: dict[int, tuple[str, Outcome]] = {}  # of this process, by job number
 
@@ -86,6 +87,7 @@ class Sweep(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         self.folder = Path(config.hydra.sweep.dir).absolute()
+        self.launcher = config.hydra.runtime.choices["hydra/launcher"]
         self.asked = _write_asked(self.folder.parent, list(config.hydra.overrides.task))
         Sweep.current = self
         if not Sweep.silent:
@@ -142,7 +144,7 @@ class Sweep(Callback):
         if failures or stopped is not None:
             # when no run could begin it is the command that is wrong
             wrong = stopped is None and all(outcome.code == 2 for _, outcome in ordered)
-            self.set_aside()
+            self.set_aside(stopped is None)
             return 2 if wrong else 1
         self.clear_away()
         if not ordered:
@@ -164,10 +166,14 @@ class Sweep(Callback):
         told = f"{type(stopped).__name__}: {reason}"
         return f"the launcher stopped after {runs} runs ({told}); {way_out}"
 
-    def set_aside(self) -> None:
-        """What is left of a sweep with failures stays until a later one succeeds."""
-        with suppress(OSError):
-            (self.folder / CONCLUDED).touch()
+    def set_aside(self, all_told: bool) -> None:
+        """What is left of a sweep with failures stays until a later one succeeds.
+
+        But if not all jobs have told their end, a cluster may still have some that need it.
+        """
+        if all_told or self.launcher in ("basic", "joblib"):
+            with suppress(OSError):
+                (self.folder / CONCLUDED).touch()
 
     def clear_away(self) -> None:
         """What is left of a good sweep is its runs."""

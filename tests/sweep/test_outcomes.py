@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import environment
+from cut_runs import cut_off
 from small_sweep import TINY, check, launch, results
 
 from cl_bench.errors import UsageError
@@ -120,6 +121,16 @@ def test_a_later_good_sweep_removes_what_a_failed_one_left(inline, tmp_path):
     # what the failed one was asked for stays: a report tells what is missing of it
     left = [path for path in (tmp_path / "outputs" / ".sweeps").iterdir() if path.is_dir()]
     assert left == [under_way]
+
+
+def test_what_an_interrupted_sweep_left_goes_too(inline, tmp_path):
+    words = ("-m", "method=single", "seed=0", "checkpoint.every=0", *TINY)
+    with pytest.MonkeyPatch.context() as patch:
+        cut_off(patch, 3)
+        assert inline(*words)[0] == 130
+    assert (tmp_path / "outputs" / ".sweeps").is_dir()
+    assert inline(*words)[0] == 0
+    assert not (tmp_path / "outputs" / ".sweeps").exists()
 
 
 def test_a_run_that_cannot_begin_again_leaves_the_finished_one(inline, tmp_path, monkeypatch):
