@@ -4,11 +4,9 @@ from dataclasses import replace
 import pytest
 import torch
 from one_method import begin, learn_tasks, observe, small_run
-from torch import nn
 from torch.func import functional_call
 
 from cl_bench.errors import UsageError
-from cl_bench.models.mlp import MLP
 
 CONSOLIDATED = ("method.consolidate_every=2", "method.clusters=1", "method.gap=0.1")
 SPLIT = ("dataset=digits_split", "dataset.tasks=5", "dataset.samples_per_task=60")
@@ -315,15 +313,6 @@ def test_what_it_cannot_work_with_is_refused(monkeypatch):
         apd("dataset.scenario=class")
     with pytest.raises(UsageError, match="hidden layer"):
         apd("model.hidden=[]")
-    plain = MLP.__init__
-
-    def with_norm(self, *given):
-        plain(self, *given)
-        self.norm = nn.BatchNorm1d(3)
-
-    monkeypatch.setattr(MLP, "__init__", with_norm)
-    with pytest.raises(UsageError, match=r"statistics of this model .* choose model=lenet"):
-        apd()
 
 
 @pytest.mark.parametrize("size", [1, 100, 10**6])

@@ -3,10 +3,6 @@ from __future__ import annotations
 import pytest
 import torch
 from one_method import learn_tasks, small_run
-from torch import nn
-
-from cl_bench.errors import UsageError
-from cl_bench.models.mlp import MLP
 
 SPLIT = ("dataset=digits_split", "dataset.tasks=5", "dataset.samples_per_task=60")
 
@@ -57,15 +53,3 @@ def test_the_smallest_share_of_each_tensor_is_given_back():
     mine = method.layout.head < 2
     assert (method.owner[method.layout.last][mine] == 1).all()
     assert (method.owner[method.layout.last][~mine] == 0).all()
-
-
-def test_statistics_that_tasks_would_share_are_refused(monkeypatch):
-    plain = MLP.__init__
-
-    def with_norm(self, *given):
-        plain(self, *given)
-        self.norm = nn.BatchNorm1d(3)
-
-    monkeypatch.setattr(MLP, "__init__", with_norm)
-    with pytest.raises(UsageError, match=r"statistics of this model .* choose model=lenet"):
-        small_run("method=packnet")
