@@ -36,7 +36,14 @@ def generator():
     return module
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+# half a minute each
+LONG = ("concepts", "own-data", "reproduce", "your-own")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, marks=[pytest.mark.slow] if p.stem in LONG else [], id=p.stem) for p in PAGES],
+)
 def test_what_a_page_shows_runs(page, tmp_path):
     folder, bin_ = tmp_path / "blocks", tmp_path / "bin"
     folder.mkdir()
