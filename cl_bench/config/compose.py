@@ -164,7 +164,8 @@ SENTENCES = {
     "it, or write its value instead",
     r"Interpolation key '(.*)' not found": "${{{0}}}: there is no such key to take a value from; "
     "name one of the config, with its section, as in ${{method.lr}}",
-    r"Error resolving interpolation '\$\{method\}": "method=, dataset=: take one choice each",
+    r"Error resolving interpolation '\$\{method\}": "method=, dataset=: each takes the name of one "
+    "choice; cl-bench ls shows them",
     r"Config group override must be a string": "a group takes the name of one of its choices; "
     "cl-bench ls shows them",
     r"Multiple values for (\w+)\.": "+{0}=: one at a time; several are a sweep: -m +{0}=ONE,OTHER",
