@@ -62,6 +62,12 @@ def check_launcher(arguments: list[str]) -> None:
 NO_RUNS = "the sweep has no runs: one of its lists or ranges is empty"
 
 
+def _words(config: DictConfig) -> list[str]:
+    """The overrides as they were written: what they interpolate is not looked up."""
+    words: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
+    return words
+
+
 class Sweep(Callback):
     """Hydra tells it of every job's end, in the process that carried the job out.
 
@@ -88,16 +94,17 @@ class Sweep(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         self.folder = Path(config.hydra.sweep.dir).absolute()
         self.launcher = config.hydra.runtime.choices["hydra/launcher"]
-        self.asked = _write_asked(self.folder.parent, list(config.hydra.overrides.task))
+        words = _words(config)
+        self.asked = _write_asked(self.folder.parent, words)
         Sweep.current = self
         if not Sweep.silent:
-            Sweep.shown = Shown(list(config.hydra.overrides.task), self.folder)
+            Sweep.shown = Shown(words, self.folder)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         if self.folder is None or job_return.status != JobStatus.COMPLETED:
             return
         number, outcome = config.hydra.job.num, job_return.return_value
-        overrides = " ".join(config.hydra.overrides.task)
+        overrides = " ".join(_words(config))
         if this_process() == self.process:
             self.outcomes[number] = overrides, _told(number, overrides, outcome)
             return

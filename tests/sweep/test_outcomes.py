@@ -123,6 +123,14 @@ def test_a_later_good_sweep_removes_what_a_failed_one_left(inline, tmp_path):
     assert left == [under_way]
 
 
+@pytest.mark.parametrize("word", ["evaluate=${oc.env:NOT_THERE}", "method.lr=${nothing}"])
+def test_what_a_value_interpolates_is_not_looked_up_by_the_sweep(inline, word):
+    code, _, err = inline("-m", "method=single", "seed=0,1", word, *TINY)
+    assert code == 2
+    assert "2 of 2 runs failed" in err
+    assert "${" in err.splitlines()[-1]
+
+
 def test_what_an_interrupted_sweep_left_goes_too(inline, tmp_path):
     words = ("-m", "method=single", "seed=0", "checkpoint.every=0", *TINY)
     with pytest.MonkeyPatch.context() as patch:
