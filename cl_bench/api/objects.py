@@ -48,7 +48,9 @@ def named(options: Mapping[str, Any]) -> dict[str, Any]:
 def _name(key: str, value: Any) -> Any:
     if isinstance(value, str):
         return value
-    base = _base(_GROUPS[key])
+    from cl_bench.run.classes import BASES
+
+    base = BASES[_GROUPS[key]]
     if not (isinstance(value, type) and issubclass(value, base)):
         given = value.__name__ if isinstance(value, type) else f"an object ({type(value).__name__})"
         wanted = "nn.Module" if base.__name__ == "Module" else base.__name__
@@ -59,28 +61,6 @@ def _name(key: str, value: Any) -> Any:
 
     registry.register(_GROUPS[key], value.__name__, value)
     return value.__name__
-
-
-def _base(group: str) -> type:
-    if group == "method":
-        from cl_bench.methods.base import Method
-
-        return Method
-    if group == "memory":
-        from cl_bench.memory.base import Memory
-
-        return Memory
-    if group == "stream":
-        from cl_bench.streams.base import Stream
-
-        return Stream
-    if group == "tracker":
-        from cl_bench.trackers.base import Tracker
-
-        return Tracker
-    from torch import nn
-
-    return nn.Module
 
 
 def _written(given: Mapping[str, Any], folder: Path) -> Path:

@@ -3,7 +3,6 @@ leaves its batches alone, stays finite, and looks at no output that does not cou
 
 from __future__ import annotations
 
-import random
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cl_bench.check.values import (
+    copied,
+    global_state,
+    nan_in,
+    plain_values,
+    restore_globally,
+    same,
+    seed_globally,
+)
 from cl_bench.config.compose import config_of
 from cl_bench.config.origins import told
 from cl_bench.config.pairing import check_pairing
@@ -54,7 +62,7 @@ def examine(words: Sequence[str], given: Sequence[str] = ()) -> Iterator[Finding
     try:
         cfg = _config(words, given)
         first = _Trial(cfg, 1)
-    except Exception as error:
+    except Exception as error:  # what is tried is a user's code, which may fail in any way
         yield Finding("runs on digits", _sentence(error))
         return
     what = "runs on digits" if "digits" in cfg.dataset["name"] else f"runs on {cfg.dataset['name']}"
@@ -80,7 +88,7 @@ def examine(words: Sequence[str], given: Sequence[str] = ()) -> Iterator[Finding
 def _tried(check: Callable[[], str | None]) -> str | None:
     try:
         return check()
-    except Exception as error:
+    except Exception as error:  # as above
         return _sentence(error)
 
 
@@ -121,10 +129,10 @@ class _Trial:
     def __init__(self, cfg: RunConfig, start: int) -> None:
         self.failure = self.not_finite = self.changed = ""
         self.run = prepare(cfg)
-        self.fresh = _values(self.run.method)
+        self.fresh = plain_values(self.run.method)
         self.cuts = _Cuts()
-        _seed_globally(start)
-        before = _global_state()
+        seed_globally(start)
+        before = global_state()
         self._watch(self.run.method)
         try:
             self.matrix = learned(self.run, self.cuts)
@@ -133,13 +141,13 @@ class _Trial:
         except Diverged as error:
             self.not_finite = str(error)
             return
-        except Exception as error:
+        except Exception as error:  # as above
             self.failure = _sentence(error)
             return
-        self.drawn = [name for name, old in before.items() if not _same(old, _global_state()[name])]
-        self.state = _copied(self.run.method.state_dict())
+        self.drawn = [name for name, old in before.items() if not same(old, global_state()[name])]
+        self.state = copied(self.run.method.state_dict())
         if not self.not_finite:
-            self.not_finite = _nan_in(self.state, self.run.method)
+            self.not_finite = nan_in(self.state, self.run.method)
 
     def _watch(self, method: Any) -> None:
         """The method's verbs are followed by a look at what they have done."""
@@ -148,8 +156,8 @@ class _Trial:
         def observed(x: Tensor, y: Tensor, task: Any) -> None:
             had, versions = (x.clone(), y.clone()), (x._version, y._version)
             observe(x, y, task)
-            same = torch.equal(x, had[0]) and torch.equal(y, had[1])
-            if not (same and versions == (x._version, y._version)) and not self.changed:
+            equal = torch.equal(x, had[0]) and torch.equal(y, had[1])
+            if not (equal and versions == (x._version, y._version)) and not self.changed:
                 self.changed = (
                     "observe changes its batch in place, which is the stream's; work on a copy"
                 )
@@ -219,13 +227,13 @@ class _Cuts:
         task, batch = len(run_state.rows), run_state.batch
         where = f"batch {batch} of task {task}" if batch else f"task {task - 1}"
         copied = run_state.model_copy(deep=True)
-        self.kept.append((content, copied, _global_state(), where))
+        self.kept.append((content, copied, global_state(), where))
 
 
 def _repeats(cfg: RunConfig, first: _Trial) -> str:
     """Whether the same seed gives the same bits whatever the process's own random numbers are."""
     again = _Trial(cfg, 2)
-    if _same(first.state, again.state) and _same(first.matrix, again.matrix):
+    if same(first.state, again.state) and same(first.matrix, again.matrix):
         return ""
     if first.drawn:
         return (
@@ -243,13 +251,13 @@ def _goes_on(cfg: RunConfig, first: _Trial) -> str:
             path = Path(folder) / "state"
             path.write_bytes(content)
             run.method.load_state_dict(read_state(path)[0])
-        _restore_globally(numbers)
+        restore_globally(numbers)
         matrix = learned(run, None, run_state.model_copy(deep=True))
-        if _same(run.method.state_dict(), first.state) and _same(matrix, first.matrix):
+        if same(run.method.state_dict(), first.state) and same(matrix, first.matrix):
             continue
-        now = _values(first.run.method)
+        now = plain_values(first.run.method)
         kept = set(type(first.run.method).all_kept())
-        lost = [k for k in now if k not in kept and not _same(now[k], first.fresh.get(k))]
+        lost = [k for k in now if k not in kept and not same(now[k], first.fresh.get(k))]
         hint = f"; what changes and is not in kept: {', '.join(lost)}" if lost else ""
         return f"forgets state: taken up after {where} it ends with other bits{hint}"
     return ""
@@ -286,7 +294,7 @@ def _masked(words: Sequence[str], given: Sequence[str]) -> str | None:
 
 def _first_task(run: Run) -> list[Tensor]:
     """θ of every network after the first task, without the biases of the head."""
-    _seed_globally(1)  # another fault, which is told by another check
+    seed_globally(1)  # another fault, which is told by another check
     task = run.stream.stays[0]
     run.pass_over(task)
     run.method.train(True)
@@ -317,7 +325,7 @@ def _unknown_tasks(cfg: RunConfig, words: Sequence[str], given: Sequence[str]) -
         return None
     try:
         learned(prepare(unknown))
-    except Exception as error:
+    except Exception as error:  # as above
         return (
             f"fails where nobody tells the task ({_sentence(error)}): say in needs what the method "
             "must be told, or do without"
@@ -332,77 +340,3 @@ def _networks(method: Any) -> list[Network]:
             if isinstance(part, Network):
                 found[id(part)] = part
     return list(found.values())
-
-
-# -- values ---------------------------------------------------------------------------------------
-
-PLAIN = (Tensor, np.ndarray, int, float, str, bool, list, tuple, dict, type(None))
-
-
-def _values(method: Any) -> dict[str, Any]:
-    """The attributes that hold plain values, as they are now."""
-    return {k: _copied(v) for k, v in vars(method).items() if isinstance(v, PLAIN)}
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.detach().clone()
-    if isinstance(value, np.ndarray):
-        return value.copy()
-    if isinstance(value, dict):
-        return {key: _copied(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_copied(part) for part in value]
-    return value
-
-
-def _same(one: Any, two: Any) -> bool:
-    """Equal to the bit, NaN equal to NaN."""
-    if isinstance(one, Tensor) and isinstance(two, Tensor):
-        return one.shape == two.shape and torch.equal(one.nan_to_num(0.5), two.nan_to_num(0.5))
-    if isinstance(one, np.ndarray) and isinstance(two, np.ndarray):
-        return np.array_equal(one, two, equal_nan=one.dtype.kind == "f")
-    if isinstance(one, dict) and isinstance(two, dict):
-        return one.keys() == two.keys() and all(_same(one[key], two[key]) for key in one)
-    if isinstance(one, list | tuple) and isinstance(two, list | tuple):
-        return len(one) == len(two) and all(map(_same, one, two))
-    kinds = (Tensor, np.ndarray)
-    if isinstance(one, kinds) or isinstance(two, kinds):
-        return False
-    return type(one) is type(two) and one == two
-
-
-def _nan_in(state: Any, method: Any) -> str:
-    """The sentence for state, or a number of the method's own, that is NaN."""
-
-    def has_nan(value: Any) -> bool:
-        if isinstance(value, Tensor):
-            return bool(torch.isnan(value).any()) if value.is_floating_point() else False
-        if isinstance(value, dict):
-            return any(map(has_nan, value.values()))
-        if isinstance(value, list | tuple):
-            return any(map(has_nan, value))
-        return isinstance(value, float) and value != value
-
-    bad = [name for name, value in {**state, **method.metrics()}.items() if has_nan(value)]
-    return f"NaN in {', '.join(bad)} after the last task" if bad else ""
-
-
-def _seed_globally(seed: int) -> None:
-    torch.manual_seed(seed)
-    np.random.seed(seed)
-    random.seed(seed)
-
-
-def _global_state() -> dict[str, Any]:
-    return {
-        "torch": torch.get_rng_state(),
-        "numpy.random": np.random.get_state(),
-        "random": random.getstate(),
-    }
-
-
-def _restore_globally(state: dict[str, Any]) -> None:
-    torch.set_rng_state(state["torch"])
-    np.random.set_state(state["numpy.random"])
-    random.setstate(state["random"])

@@ -67,7 +67,7 @@ def check(origin: Origin, own: Own, given: Sequence[str]) -> Iterator[Finding]:
                 yield from examine(words, given)
     except (UsageError, RunError) as error:
         yield Finding("can be used", str(error))
-    except Exception as error:
+    except Exception as error:  # a user's code may fail in any way
         yield Finding("can be used", told(error, None))
 
 
@@ -78,16 +78,9 @@ def _imported(own: Own) -> None:
 
         datasets.module_of(own.name)
         return
-    import torch
+    from cl_bench.run.classes import class_of
 
-    from cl_bench.memory.base import Memory
-    from cl_bench.methods.base import Method
-    from cl_bench.streams.base import Stream
-    from cl_bench.trackers.base import Tracker
-
-    bases = {"method": Method, "memory": Memory, "model": torch.nn.Module, "stream": Stream,
-             "tracker": Tracker}  # fmt: skip
-    registry.find(own.group, own.name, bases[own.group])
+    class_of(own.group, own.name)
 
 
 def _lacks_yaml(origin: Origin, own: Own) -> str:
@@ -193,7 +186,7 @@ def _metric(origin: Origin, own: Own) -> Iterator[Finding]:
                 value = metric.of(Measured(matrix, {"parameters": 10.0}, matrix))
                 if value is not None and not np.isfinite(float(value)):
                     fault = f"{metric.key} is {value} for {tasks} tasks; give None where undefined"
-            except Exception as error:
+            except Exception as error:  # a user's code may fail in any way
                 fault = f"{metric.key} fails for {tasks} tasks: {told(error, origin.folder)}"
             if not np.array_equal(matrix, before):
                 fault = f"{metric.key} changes the accuracy matrix in place; work on a copy"

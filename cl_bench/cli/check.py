@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from cl_bench.cli.parser import Parser
 
@@ -18,7 +17,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     found.add_argument("folder", metavar="FOLDER", help="holds methods/, models/, ..., conf/")
-    found.add_argument("words", nargs="*", metavar="NAME or KEY=VALUE",
+    found.add_argument("words", nargs="*", default=[], metavar="NAME or KEY=VALUE",
                        help="these choices alone; options of the runs, such as dataset.path=FILE"
                        )  # fmt: skip
     return found
@@ -26,15 +25,15 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
-    from rich.console import Console
     from rich.text import Text
 
     from cl_bench.check import folder
+    from cl_bench.results.terminal import output
 
     origin = folder.included(options.folder)
     given = [word for word in options.words if "=" in word]
     owns = folder.choices_of(origin, [word for word in options.words if "=" not in word])
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 240)
+    console = output(240)
     faults = 0
     for own in owns:
         console.print(Text(own.title, "bold"))

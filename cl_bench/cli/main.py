@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from cl_bench.cli.include import include_from
 from cl_bench.errors import RunError, UsageError, os_sentence
-from cl_bench.files.untrusted import clean
+from cl_bench.files.untrusted import complain
 
 # commands in modules of their own, whose main() may return an exit code
 COMMANDS = {
@@ -28,7 +28,6 @@ COMMANDS = {
     "new": "cl_bench.cli.new",
     "check": "cl_bench.cli.check",
 }
-LONGEST = 2000  # characters of a sentence: it may quote what was typed
 OWN_HELP = ("report", "reproduce", "predict", "export", "forget", "new", "check")
 
 
@@ -94,5 +93,5 @@ def _no_such_command(word: str) -> str:
 
 def _complain(error: Exception, code: int) -> int:
     with suppress(BrokenPipeError):
-        print(f"cl-bench: {clean(error, LONGEST)}", file=sys.stderr)
+        complain(error)
     return code

@@ -91,30 +91,11 @@ def _settings(group: str, choice: str) -> type[pydantic.BaseModel] | None:
     """The typed settings of the choice's class."""
     if group == "device":
         return schema.DeviceSettings
+    from cl_bench.run.classes import class_of
+
     if group == "dataset":
-        from cl_bench.streams.base import Stream
-
-        stream = str(_values(group, choice)["stream"])
-        return registry.find("stream", stream, Stream).Settings
-    return registry.settings_of(registry.find(group, implementation(group, choice), _base(group)))
-
-
-def _base(group: str) -> type:
-    if group == "method":
-        from cl_bench.methods.base import Method
-
-        return Method
-    if group == "memory":
-        from cl_bench.memory.base import Memory
-
-        return Memory
-    if group == "tracker":
-        from cl_bench.trackers.base import Tracker
-
-        return Tracker
-    from torch import nn
-
-    return nn.Module
+        return class_of("stream", str(_values(group, choice)["stream"])).Settings
+    return registry.settings_of(class_of(group, implementation(group, choice)))
 
 
 def _fields(table: dict[str, Any]) -> Iterator[tuple[str, str, Any, str]]:

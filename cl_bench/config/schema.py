@@ -223,7 +223,8 @@ def blurred(dataset: dict[str, Any]) -> bool:
 
 def similar(word: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` when a known word is close, else an empty string."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.55)
+    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.55)
+    close.sort(key=lambda name: sorted(name) != sorted(word))  # first what has the same letters
     return f"; did you mean '{close[0]}'?" if close else ""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 from cl_bench.errors import RunError
 
 LARGEST = 64 * 2**20  # bytes of a file that is read whole
+LONGEST = 2000  # characters of a sentence's line
 # how a run ended, or "running", which a killed run also leaves
 STATES = ("finished", "running", "interrupted", "failed", "diverged")
 
@@ -132,6 +134,13 @@ def clean(value: object, longest: int = 300) -> str:
     """``value`` as one line of printable text; other characters become U+FFFD."""
     text = "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in str(value))
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def complain(message: object) -> None:
+    """A sentence on stderr, as all of ours begin. It may quote what was typed or read: its lines
+    stay, and whatever else would steer a terminal does not."""
+    lines = [clean(line, LONGEST) for line in str(message).splitlines()]
+    print("cl-bench:", "\n".join(lines), file=sys.stderr)
 
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")  # what a spreadsheet reads a cell's first sign as

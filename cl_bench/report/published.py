@@ -27,17 +27,9 @@ FILE = "runs.jsonl"
 NAME = r"[A-Za-z0-9][\w.,+=-]{0,199}"
 # of environment.json: what numbers may depend on; neither the command line nor where data was
 TOLD = (
-    "cl_bench",
-    "included",
-    "code",
-    "python",
-    "packages",
-    "platform",
-    "cpu",
-    "cores",
-    "device",
+    "cl_bench", "included", "code", "python", "packages", "platform", "cpu", "cores", "device",
     "threads",
-)
+)  # fmt: skip
 
 
 class PublishedRun(BaseModel):

@@ -214,7 +214,7 @@ def _number(cell: str) -> float:
 
 
 def check_accuracy(names: Sequence[str], matrix: np.ndarray) -> None:
-    """:class:`Damaged` unless it is an accuracy matrix (T+1, T) of as many tasks as names."""
+    """:class:`Damaged` unless it is an accuracy matrix (S+1, T) of as many tasks as names."""
     tasks = len(names)
     if tasks == 0 or matrix.ndim != 2 or matrix.shape[1] != tasks or len(matrix) <= tasks:
         raise Damaged(f"accuracy.csv: shape {matrix.shape} for {tasks} tasks")

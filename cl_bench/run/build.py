@@ -22,6 +22,7 @@ from cl_bench.network.linear_stack import LinearStack
 from cl_bench.network.theta import Network, Passes
 from cl_bench.network.workers import Workers
 from cl_bench.rng import drawing_from, generator
+from cl_bench.run.classes import class_of
 from cl_bench.run.room import no_more_than_there_is
 from cl_bench.streams.base import Stream
 from cl_bench.streams.scenario import Scenario
@@ -105,10 +106,10 @@ def choose(cfg: RunConfig, recorded: bool = False) -> tuple[_Choice, ...]:
     metrics.known()
     chosen = (
         _stream_choice(cfg),
-        _choice(cfg.memory, "memory", "memory", Memory),
-        _choice(cfg.model, "model", "model", torch.nn.Module),
-        _choice(cfg.method, "method", "method", Method),
-        _choice(cfg.tracker, "tracker", "tracker", Tracker),
+        _choice(cfg.memory, "memory"),
+        _choice(cfg.model, "model"),
+        _choice(cfg.method, "method"),
+        _choice(cfg.tracker, "tracker"),
     )
     if not recorded:
         check_pairing(cfg)
@@ -144,16 +145,17 @@ class _Choice:
         return _Choice(self.cls, schema.check(values, registry.settings_of(self.cls)))
 
 
-def _choice(
-    section: dict[str, Any], key: str, group: str, base: type, field: str | None = None
-) -> _Choice:
-    file = section.get(field) if field else section.get("implementation") or section["name"]
-    cls = registry.find(group, str(file), base)
-    return _Choice(cls, schema.check(section, registry.settings_of(cls), key))
+def _choice(section: dict[str, Any], group: str) -> _Choice:
+    return _chosen(section, group, group, section.get("implementation") or section["name"])
 
 
 def _stream_choice(cfg: RunConfig) -> _Choice:
-    return _choice(cfg.dataset, "dataset", "stream", Stream, field="stream")
+    return _chosen(cfg.dataset, "dataset", "stream", cfg.dataset.get("stream"))
+
+
+def _chosen(section: dict[str, Any], key: str, group: str, file: object) -> _Choice:
+    cls = class_of(group, str(file))
+    return _Choice(cls, schema.check(section, registry.settings_of(cls), key))
 
 
 def _open(make_stream: _Choice, seed: int, device: torch.device) -> Stream:

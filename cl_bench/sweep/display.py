@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cl_bench.errors import RunError, UsageError
-from cl_bench.files.untrusted import clean
+from cl_bench.files.untrusted import LONGEST, clean, complain
 from cl_bench.run.job import Outcome
 from cl_bench.run.progress import Display, Row, duration
 from cl_bench.run.signals import silence_stdout
@@ -76,7 +76,7 @@ class Shown:
         place = len(self._told) + 1
         if outcome.quiet:
             if outcome.failed:
-                print(f"cl-bench: {clean(outcome.message, 2000)}", file=sys.stderr)
+                complain(outcome.message)
             elif outcome.state == "finished":
                 _say(outcome.directory)
         else:
@@ -99,7 +99,7 @@ class Shown:
         total = str(len(self.jobs) or "?")
         start = f"[{place:>{len(total)}}/{total}] "
         if outcome.failed:
-            told = f"{start}{name}: {outcome.state}: {clean(outcome.message, 2000)}"
+            told = f"{start}{name}: {outcome.state}: {clean(outcome.message, LONGEST)}"
             if on_terminal:
                 told = textwrap.fill(told, _width(), subsequent_indent=" " * len(start))
             print(told, file=sys.stderr, flush=True)

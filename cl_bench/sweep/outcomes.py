@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from cl_bench.config.compose import hush_hydra
 from cl_bench.errors import RunError, UsageError, os_sentence
-from cl_bench.files.untrusted import clean
+from cl_bench.files.untrusted import LONGEST, clean, complain
 from cl_bench.run.job import Outcome, this_process
 from cl_bench.run.signals import silence_stdout
 from cl_bench.sweep.display import Shown
@@ -145,7 +145,7 @@ class Sweep(Callback):
             print(f"cl-bench: {len(failures)} of {len(ordered)} runs failed:", file=sys.stderr)
         for overrides, outcome in failures:
             where = Path(outcome.directory).name or overrides
-            print(f"  {where}: {outcome.state}: {clean(outcome.message, 2000)}", file=sys.stderr)
+            print(f"  {where}: {outcome.state}: {clean(outcome.message, LONGEST)}", file=sys.stderr)
         if stopped is not None:
             print(f"cl-bench: {self.told_of(stopped, len(ordered))}", file=sys.stderr)
         if failures or stopped is not None:
@@ -227,5 +227,5 @@ def show(outcome: Outcome) -> Outcome:
         except RunError as error:
             outcome = replace(outcome, state="failed", message=str(error), code=1)
     if outcome.failed:
-        print(f"cl-bench: {clean(outcome.message, 2000)}", file=sys.stderr)
+        complain(outcome.message)
     return outcome

@@ -103,6 +103,7 @@ def test_a_sweep_runs_every_combination(cli, tmp_path):
     [
         (["metod=gem"], "metod: no such option; did you mean 'method'?"),
         (["method=gemm"], "method=gemm: no such choice; did you mean 'gem'?"),
+        (["method=gme"], "method=gme: no such choice; did you mean 'gem'?"),
         (["method.margn=1"], "method.margn: no such option; did you mean 'margin'?"),
         (["method.margin=-1"], "method.margin=-1: should be greater than or equal to 0"),
         (["method.margin=high"], "method.margin=high: should be a valid number"),

@@ -102,3 +102,9 @@ KEYS = (
     "says stream: mine, so it cannot be chosen",
     "mylab/metrics/odd.py, line 1: defines no metric",
 )
+
+
+def test_what_check_needs_is_a_folder_alone(inline):
+    code, _, err = inline("check")
+    assert code == 2
+    assert "required: FOLDER; see" in err

@@ -11,7 +11,7 @@ import pytest
 from conftest import DIGITS
 
 from cl_bench.files.atomic import write_atomic
-from cl_bench.files.untrusted import run_directories
+from cl_bench.files.untrusted import complain, run_directories
 
 TINY = (DIGITS, "dataset.tasks=2", "dataset.samples_per_task=60", "plots=false", "device.threads=1",
         "method=single")  # fmt: skip
@@ -119,3 +119,8 @@ def test_runs_are_looked_for_however_deep(tmp_path):
     os.close(here)
     assert list(run_directories([tmp_path])) == []
     subprocess.run(["rm", "-rf", tmp_path / "d"], check=True)  # Python's own way has a limit
+
+
+def test_a_sentence_keeps_its_lines_and_steers_no_terminal(capsys):
+    complain("Tried:\n  - the \x1b[31mcache\n  - the web")
+    assert capsys.readouterr() == ("", "cl-bench: Tried:\n  - the \ufffd[31mcache\n  - the web\n")
