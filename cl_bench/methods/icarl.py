@@ -17,6 +17,7 @@ from torch import Tensor
 from cl_bench.errors import UsageError
 from cl_bench.memory.exemplars import Exemplars
 from cl_bench.methods.base import Context, Method, MethodSettings
+from cl_bench.methods.parts.herding import herd
 from cl_bench.streams.task import Task
 
 CHUNK = 500  # samples that go through the network at a time
@@ -27,9 +28,8 @@ class ICaRL(Method):
 
     p*_i are the outputs for exemplar i when the last task ended, p_i the present ones; k runs over
     the past tasks, i over the exemplars drawn of k's classes. Both losses are among the classes of
-    one task, also where tasks are unknown in the test. When a task ends, its classes'
-    exemplars are herded among all its samples, older classes are cut to their new share (as the
-    iCaRL paper says; the GEM authors' code keeps them) and all p* are computed anew.
+    one task, also where tasks are unknown in the test. When a task ends, its classes' exemplars
+    are herded among all its samples, the memory cuts older classes, and all p* are computed anew.
 
     A sample belongs to the class whose exemplars' mean output is nearest (Euclidean distance, all
     C outputs, not normalised; the iCaRL paper takes normalised features of the layer below): of all
@@ -125,11 +125,9 @@ class ICaRL(Method):
         if self.settings.passes == "together":
             return herd(self.outputs(x)[:, classes], share)
 
-        def described(chosen: Tensor) -> Tensor:
-            return self.net(chosen)[:, classes]
-
-        mean = described(x).mean(0)
-        return herd(described(x), share, mean, lambda picks: described(x[picks]).sum(0))
+        mean = self.net(x)[:, classes].mean(0)
+        features = self.net(x)[:, classes]
+        return herd(features, share, mean, lambda picks: self.net(x[picks])[:, classes].sum(0))
 
     @torch.no_grad()
     def logits(self, x: Tensor, task: Task | None) -> Tensor:
@@ -137,52 +135,24 @@ class ICaRL(Method):
         outputs, known = self.net(x), set(self.memory.classes)
         if not (known if task is None else known.issuperset(task.classes)):
             return outputs if self.settings.untrained == "outputs" else torch.zeros_like(outputs)
-        if self._means is None:
-            self._means = self.class_means()
         scores = torch.full_like(outputs, -torch.inf)
-        scores[:, self.memory.classes] = -torch.cdist(outputs, self._means)
+        scores[:, self.memory.classes] = -torch.cdist(outputs, self.class_means())
         return scores
 
     def answers(self, task: Task | None) -> Callable[[Tensor], Tensor]:
-        if self._means is None and self.memory.counts:
-            self._means = self.class_means()  # once, before several threads ask for them
+        if self.memory.counts:
+            self.class_means()  # once, before several threads ask for them
         return partial(self.logits, task=task)
 
     def class_means(self) -> Tensor:
         """Mean output (classes, C) of every class's exemplars, in the memory's order."""
-        outputs = self.outputs(self.memory.x[: len(self.memory)])
-        sums = outputs.new_zeros(len(self.memory.counts), outputs.shape[1])
-        sums.index_add_(0, self.memory.positions().to(self.device), outputs)
-        return sums / torch.tensor(self.memory.counts, device=self.device)[:, None]
+        if self._means is None:
+            outputs = self.outputs(self.memory.x[: len(self.memory)])
+            sums = outputs.new_zeros(len(self.memory.counts), outputs.shape[1])
+            sums.index_add_(0, self.memory.positions().to(self.device), outputs)
+            self._means = sums / torch.tensor(self.memory.counts, device=self.device)[:, None]
+        return self._means
 
     def outputs(self, x: Tensor, chunk: int = CHUNK) -> Tensor:
         """The network's outputs (n, C), ``chunk`` samples at a time."""
         return torch.cat([self.net(part) for part in x.split(chunk)])
-
-
-def herd(
-    features: Tensor,
-    m: int,
-    mean: Tensor | None = None,
-    total_of: Callable[[Tensor], Tensor] | None = None,
-) -> Tensor:
-    """Positions (min(m, n),) of the samples to keep of one class, the most representative first.
-
-    Pick k is the sample, not picked before, that brings the mean of the first k picks closest to
-    the mean of all ``features`` (n, d): iCaRL, algorithm 4. ``mean`` (d,) takes the place of that
-    mean, ``total_of(picks)`` (d,) that of the sum of the picks' features.
-    """
-    n = len(features)
-    mean = features.mean(0) if mean is None else mean
-    total = torch.zeros_like(features[0])
-    taken = torch.zeros(n, dtype=torch.bool, device=features.device)
-    picks = torch.zeros(min(m, n), dtype=torch.int64, device=features.device)
-    for k in range(len(picks)):
-        distance = (mean - (total + features) / (k + 1)).norm(dim=1)
-        best = distance.masked_fill(taken, torch.inf).argmin()
-        picks[k], taken[best] = best, True
-        if total_of is None:
-            total = total + features[best]
-        elif k + 1 < len(picks):
-            total = total_of(picks[: k + 1])
-    return picks

@@ -11,7 +11,8 @@ from cl_bench.datasets import Arrays
 from cl_bench.errors import UsageError
 from cl_bench.memory.exemplars import Exemplars
 from cl_bench.methods.base import Context
-from cl_bench.methods.icarl import ICaRL, herd
+from cl_bench.methods.icarl import ICaRL
+from cl_bench.methods.parts.herding import herd
 from cl_bench.models.mlp import MLP
 from cl_bench.network.theta import Network
 from cl_bench.network.workers import Workers
@@ -93,21 +94,6 @@ def learn(run, tasks):
         for x, y in run.stream.train_batches(task):
             run.method.observe(x, y, task)
         run.method.end_task(task)
-
-
-def test_herding_worked_by_hand():
-    # mean 2; the nearest is 2.5, then (2.5 + 1) / 2 = 1.75 beats (2.5 + 0) / 2 and (2.5 + 4.5) / 2;
-    # third pick: (3.5 + 4.5) / 3 = 2.67 and (3.5 + 0) / 3 = 1.17 lie .67 and .83 away
-    features = torch.tensor([[0.0], [1.0], [2.5], [4.5]])
-    assert herd(features, 3).tolist() == [2, 1, 3]
-    assert herd(features, 9).tolist() == [2, 1, 3, 0]
-
-
-def test_herding_in_the_plane_takes_no_sample_twice():
-    features = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0], [0.0, 0.0]])
-    # the mean itself, then any corner (they tie, the first wins), then the corner opposite
-    assert herd(features, 3).tolist() == [4, 0, 1]
-    assert sorted(herd(features, 5).tolist()) == [0, 1, 2, 3, 4]
 
 
 def test_exemplars_fill_and_keep_to_the_budget_as_classes_arrive():
