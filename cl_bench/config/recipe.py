@@ -33,12 +33,16 @@ GUESS, GUESS_CAPACITY = 0.05, 0.3  # a capacity is in networks
 
 TITLES = {
     "gem2017": "GEM: Lopez-Paz & Ranzato 2017, arXiv:1706.08840",
+    "hsu2018": "Three scenarios: Hsu et al. 2018, arXiv:1810.12488",
     "mas2018": "MAS: Aljundi et al. 2018, arXiv:1711.09601",
     "mer2019": "MER: Riemer et al. 2019, arXiv:1810.11910",
     "agem2019": "A-GEM: Chaudhry et al. 2019, arXiv:1812.00420",
     "er2019": "Tiny episodic memories: Chaudhry et al. 2019, arXiv:1902.10486",
+    "mir2019": "MIR: Aljundi et al. 2019, arXiv:1908.04742",
     "apd2020": "APD: Yoon et al. 2020, arXiv:1902.09432",
     "lamaml2020": "La-MAML: Gupta et al. 2020, arXiv:2007.13904",
+    "der2020": "DER: Buzzega et al. 2020, arXiv:2004.07211",
+    "gdumb2020": "GDumb: Prabhu et al. 2020, ECCV",
     "variants": "Where the authors' code and the paper's text differ",
 }
 

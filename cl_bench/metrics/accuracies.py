@@ -17,6 +17,15 @@ def acc(run: Measured) -> float:
     return run.matrix[-1].mean()
 
 
+@metric("ACC (task)", "ACC if the outputs of each task alone counted", better=1,
+        needs=("acc_task",))  # fmt: skip
+def acc_task(run: Measured) -> float:
+    """ACC of the same network with the outputs masked to those of each sample's task: what Buzzega
+    et al. 2020 (arXiv:2004.07211) report as Task-IL beside Class-IL. It was measured at the end of
+    a run in the scenario ``class``."""
+    return run.acc_task
+
+
 @metric("BWT", "backward transfer: change since a task was learned", better=1, shown=True)
 def bwt(run: Measured) -> float | None:
     """Mean over the first T-1 tasks of R[T, j] - R[j+1, j] (Lopez-Paz & Ranzato 2017, eq. 3)."""

@@ -87,6 +87,11 @@ class Measured:
         return np.array([len(back) - back.index(task) for task in range(self.matrix.shape[1])])
 
     @property
+    def acc_task(self) -> float | None:
+        """What was recorded of :func:`cl_bench.metrics.accuracies.acc_task`."""
+        return self.recorded.get("acc_task")
+
+    @property
     def returns(self) -> list[tuple[int, int]] | None:
         """Row and task of the stays in a task that was learned before; None if there are none."""
         first, stays = self.first, enumerate(self.learned, start=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -120,6 +121,12 @@ def evaluate(run: Run, tasks: Sequence[Task] | None = None) -> np.ndarray:
     for task, count in zip(tasks, counts, strict=True):
         accuracy[task.index] = count / len(run.stream.test if task.test is None else task.test)
     return accuracy
+
+
+def in_heads(run: Run) -> Run:
+    """The run as its tests would be in the scenario ``task``: the same outputs, of which the
+    task's alone count."""
+    return replace(run, scenario=run.scenario.multi_head())
 
 
 def _right(run: Run, task: Task, answers: Callable[[Tensor], Tensor] | None) -> Tensor:

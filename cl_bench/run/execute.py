@@ -23,7 +23,7 @@ from cl_bench.results.record import RunRecord
 from cl_bench.run import environment
 from cl_bench.run.build import Run, prepare
 from cl_bench.run.checkpoint import Checkpoint, stamp
-from cl_bench.run.evaluate import mean_seen
+from cl_bench.run.evaluate import evaluate, in_heads, mean_seen
 from cl_bench.run.learn import learn
 from cl_bench.run.progress import Progress
 from cl_bench.run.room import is_lack_of_memory, lack_of_memory
@@ -235,6 +235,8 @@ def _record(run: Run, run_state: RunState, record: RunRecord) -> dict[str, Any]:
         "seconds_total": run_state.seconds_total,
         "peak_rss_bytes": environment.peak_rss_bytes(),
     }
+    if run.scenario.kind == "class" and run.scenario.disjoint:
+        counted["acc_task"] = float(evaluate(in_heads(run)).mean())
     if run.device.type == "cuda":
         counted["peak_gpu_bytes"] = torch.cuda.max_memory_allocated()
     learned = tuple(stay.index for stay in stream.stays)

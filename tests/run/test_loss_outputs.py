@@ -20,7 +20,7 @@ SPLIT = ("dataset=digits_split", "dataset.tasks=5")
 @pytest.mark.parametrize("method", ["single", "der", "er_ace", "mer"])
 def test_the_scenario_makes_another_test_and_no_other_network(tmp_path, monkeypatch, method):
     monkeypatch.setattr(atomic.os, "fsync", lambda descriptor: None)
-    found = {}
+    found, tested_twice = {}, {}
     for name, options in {
         "class": ["dataset.scenario=class", "+dataset.loss_outputs=all"],
         "task": ["dataset.scenario=task", "+dataset.loss_outputs=all"],
@@ -30,11 +30,14 @@ def test_the_scenario_makes_another_test_and_no_other_network(tmp_path, monkeypa
         matrix = read_accuracy(tmp_path / name)[1]
         values = json.loads((tmp_path / name / "metrics.json").read_text())
         found[name] = (result(tmp_path / name)[1], matrix, values["acc"])
+        tested_twice[name] = values.get("acc_task")
     assert found["class"][0] == found["task"][0]
     assert found["task"][0] != found["masked"][0]
     # among fewer outputs no answer becomes wrong
     assert (found["task"][1][1:] >= found["class"][1][1:]).all()
     assert found["task"][2] > found["class"][2]
+    # so one run tells both
+    assert tested_twice == {"class": found["task"][2], "task": None, "masked": None}
     assert np.isfinite(found["masked"][1]).all()
 
 
