@@ -13,7 +13,7 @@ from pathlib import Path
 import cl_bench
 from cl_bench.cli.options import Option, options, run_options
 from cl_bench.config.choices import choices, implementation
-from cl_bench.config.pairing import needs
+from cl_bench.config.pairing import in_yaml, needs
 from cl_bench.config.registry import declared
 from cl_bench.files.state import read_state
 
@@ -109,7 +109,7 @@ def row(method: str) -> list[str]:
 def declaration(method: str) -> list[str]:
     """What it does, what it needs to be told, and what it needs of a memory."""
     file = implementation("method", method)
-    sometimes = [f"{n} ({k}={v})" for k, v, n in declared("method", file, "needs_with")]
+    sometimes = [f"{n} ({k}={in_yaml(v)})" for k, v, n in declared("method", file, "needs_with")]
     told = ", ".join([*sorted(needs("method", file)), *sometimes]) or "nothing"
     what = choices("method")[method][0]
     return [what, told, ", ".join(sorted(declared("method", file, "memory_needs"))) or "none"]

@@ -78,11 +78,11 @@ def _print_options(words: list[str]) -> None:
 
 def _needs(method: str) -> str:
     """What the method's class says that it relies on."""
-    from cl_bench.config.pairing import needs
+    from cl_bench.config.pairing import in_yaml, needs
     from cl_bench.config.registry import declared
 
     file = implementation("method", method)
     memory = ["memory"] if declared("method", file, "memory_needs") else []
     with_values = declared("method", file, "needs_with")
-    sometimes = [f"{need} ({key}={value})" for key, value, need in with_values]
+    sometimes = [f"{need} ({key}={in_yaml(value)})" for key, value, need in with_values]
     return "needs: " + (", ".join([*memory, *needs("method", file), *sometimes]) or "nothing")

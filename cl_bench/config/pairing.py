@@ -99,7 +99,7 @@ def check_pairing(cfg: RunConfig) -> None:
     wanted = [("", need) for need in needs("method", method)]
     for key, value, need in (*SCHEDULES, *declared("method", method, "needs_with")):
         if _setting(cfg.method, key) == value:
-            wanted.append((f"method.{key}={value}", need))
+            wanted.append((f"method.{key}={in_yaml(value)}", need))
     if asked:
         wanted += [(f"memory={cfg.memory['name']}", need) for need in needs("memory", memory)]
     for who, need in sorted(wanted, key=lambda pair: ORDER.index(pair[1])):
@@ -118,6 +118,11 @@ def needs(group: str, file: str) -> list[Need]:
                 f"{', '.join(get_args(Need))}"
             )
     return [word for word in get_args(Need) if word in found]
+
+
+def in_yaml(value: object) -> object:
+    """A value of a setting as the command line has it."""
+    return "null" if value is None else value
 
 
 def identity(dataset: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import hashlib
 import io
 import stat
 from pathlib import Path
@@ -59,3 +60,13 @@ def free_memory() -> int | None:
     except (OSError, ValueError):
         pass
     return None
+
+
+def sha256_of(file: Path) -> str:
+    """The checksum of a regular file's content; ``OSError`` for any other."""
+    try:
+        check_regular(file)
+    except ValueError as error:
+        raise OSError(f"{file}: {error}") from None
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

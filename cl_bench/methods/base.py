@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -41,7 +41,9 @@ class Context:
     tasks return). ``data(task)`` gives the task's
     samples once more when it ends, in large batches x, y in the order of its first pass;
     ``up_to(task)`` the tasks until then, it included (for those that need the data of all tasks);
-    ``inputs(task, "train")`` or ``"test"`` the inputs of one of the task's sets without labels;
+    ``inputs(task, "train")`` or ``"test"`` the inputs of one of the task's sets without labels, or
+    those of some classes in the whole set; ``unlabelled(key, file)`` gives what shows the inputs of
+    a ``.npz`` file, which the option ``key`` of the method names, as a task shows its own;
     ``validation(task)`` the batches that the task holds out of training, ``epochs`` the number of
     passes over each task.
     """
@@ -56,7 +58,8 @@ class Context:
     stays: int
     data: Callable[[Task], Iterator[tuple[Tensor, Tensor]]]
     up_to: Callable[[Task], Sequence[Task]]
-    inputs: Callable[[Task, Literal["train", "test"]], Iterator[Tensor]]
+    inputs: Callable[..., Iterator[Tensor]]
+    unlabelled: Callable[[str, str], Callable[[Task], Iterator[Tensor]]]
     validation: Callable[[Task], Iterator[tuple[Tensor, Tensor]]]
     epochs: int
 

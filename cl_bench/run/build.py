@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from cl_bench import datasets, metrics
 from cl_bench.config import registry, schema
@@ -24,6 +26,7 @@ from cl_bench.network.workers import Workers
 from cl_bench.rng import drawing_from, generator
 from cl_bench.run.classes import class_of
 from cl_bench.run.room import no_more_than_there_is
+from cl_bench.run.unlabelled import read_inputs
 from cl_bench.streams.base import Stream
 from cl_bench.streams.scenario import Scenario
 from cl_bench.streams.task import Task
@@ -43,6 +46,8 @@ class Run:
     tracker: Tracker
     workers: Workers
     precision: torch.dtype | None = None  # of the products in a stack's evaluation; None: its own
+    # the option that names a file which the method has read -> the file's sha256
+    files: dict[str, str] = field(default_factory=dict)
 
     def pass_over(self, task: Task, batches: int | None = None) -> None:
         """Note what the task's first ``batches`` batches (None: all), which were learned before,
@@ -77,6 +82,17 @@ def prepare(cfg: RunConfig, recorded: bool = False) -> Run:
             module = chosen(stream.input_shape, stream.classes)
         return Network(module, device, passes, stream.classes, init, workers, precision)
 
+    files: dict[str, str] = {}
+
+    def unlabelled(key: str, path: str) -> Callable[[Task], Iterator[Tensor]]:
+        if recorded:  # it learns no more, and the file may be elsewhere by now
+            return lambda task: iter(())
+        try:
+            shown, files[f"method.{key}"] = read_inputs(stream, path)
+        except UsageError as error:
+            raise UsageError(f"method.{key}={path}: {error}") from None
+        return shown
+
     context = Context(
         model=make_model.settings,
         build_network=build_network,
@@ -89,12 +105,13 @@ def prepare(cfg: RunConfig, recorded: bool = False) -> Run:
         stays=len(stream.stays),
         up_to=lambda task: [past for past in stream.tasks if past.stay <= task.stay],
         inputs=stream.inputs,
+        unlabelled=unlabelled,
         validation=stream.validation_batches,
         epochs=stream.settings.epochs,
     )
     with no_more_than_there_is(cfg, device.type == "cpu"):
         method = make_method(context)
-    return Run(cfg, device, stream, scenario, memory, method, tracker, workers, precision)
+    return Run(cfg, device, stream, scenario, memory, method, tracker, workers, precision, files)
 
 
 def choose(cfg: RunConfig, recorded: bool = False) -> tuple[_Choice, ...]:

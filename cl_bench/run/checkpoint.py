@@ -110,12 +110,14 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
 
-def stamp(cfg: RunConfig, data_sha256: str) -> dict[str, Any]:
-    """What a checkpoint must share with the run that continues it, as plain JSON values."""
+def stamp(cfg: RunConfig, data_sha256: str, files: dict[str, str]) -> dict[str, Any]:
+    """What a checkpoint must share with the run that continues it, as plain JSON values; ``files``
+    are those that the method has read, by the option that names them."""
     included = registry.code(cfg)
     return {
         "configuration": json.loads(json.dumps(cfg.identity())),
         "dataset": data_sha256,
+        **files,
         **({f"version of {', '.join(included)}": included} if included else {}),
         "version of cl-bench": environment.code_sha256(),
         "version of torch": torch.__version__,

@@ -26,7 +26,7 @@ def config_of_today(values: dict[str, Any]) -> dict[str, Any]:
 def state_of_today(saved: dict[str, Any], method: Method) -> dict[str, Any]:
     """A recorded state under today's names; what has no meaning once a run is finished is left."""
     if "net" in saved or "theta" not in saved:
-        return saved
+        return {**method.state_dict(), **saved}
     today, old = method.state_dict(), dict(saved)
     found = {
         "net": _network(method.net, old["theta"], old["buffers"]),

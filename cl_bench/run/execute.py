@@ -149,7 +149,7 @@ def _checkpoint(run: Run, directory: Path) -> Checkpoint:
     checkpoint = Checkpoint(
         directory,
         run.cfg.checkpoint,
-        stamp(run.cfg, run.stream.data.sha256),
+        stamp(run.cfg, run.stream.data.sha256, run.files),
         {"device": run.device.type},
     )
     if run.cfg.force:
@@ -274,6 +274,7 @@ def _facts(run: Run, run_state: RunState) -> dict[str, Any]:
         **kernels,
         "dataset": {"name": data.name, "sha256": data.sha256, "origin": data.origin},
         "stream_sha256": run.stream.checksum(),
+        **({"files": run.files} if run.files else {}),
     }
 
 

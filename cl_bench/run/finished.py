@@ -15,7 +15,8 @@ from pathlib import Path
 from cl_bench import datasets
 from cl_bench.config import registry
 from cl_bench.config.schema import RunConfig, flat, identity_of
-from cl_bench.errors import RunError, UsageError
+from cl_bench.errors import RunError, UsageError, os_sentence
+from cl_bench.files.bounds import sha256_of
 from cl_bench.files.untrusted import Damaged, clean, read_json, read_yaml
 from cl_bench.results.record import RunRecord
 from cl_bench.run import environment
@@ -29,7 +30,11 @@ def check_results(directory: Path, cfg: RunConfig) -> None:
 
     With ``stale=keep`` that is a warning.
     """
-    reason = _other_configuration(directory, cfg) or _other_data(directory, cfg)
+    reason = (
+        _other_configuration(directory, cfg)
+        or _other_data(directory, cfg)
+        or _other_file(directory, cfg)
+    )
     if reason and cfg.stale != "keep":
         raise RunError(
             f"{directory} {reason}; force=true runs it again, stale=keep shows the old results"
@@ -83,6 +88,24 @@ def _other_data(directory: Path, cfg: RunConfig) -> str:
     except (UsageError, RunError) as error:
         return f"has results of data that cannot be read any more ({error})"
     return "" if found == recorded else "has results of other data than is there now"
+
+
+def _other_file(directory: Path, cfg: RunConfig) -> str:
+    """For a file, beside the dataset, that the method had read."""
+    try:
+        recorded = read_json(directory / "environment.json").get("files")
+    except Damaged:
+        return ""
+    named = flat({"method": cfg.method})
+    for key, sha256 in recorded.items() if isinstance(recorded, dict) else ():
+        try:
+            found = sha256_of(Path(str(named.get(key))).expanduser())
+        except OSError as error:
+            return f"has results of a file that cannot be read any more ({os_sentence(error)})"
+        if found != sha256:
+            option = f"{clean(key, 40)}={clean(named[key], 40)}"
+            return f"has results of another file {option} than is there now"
+    return ""
 
 
 def _other_code(directory: Path, cfg: RunConfig) -> str:

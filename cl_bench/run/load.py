@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cl_bench.errors import RunError, UsageError
+from cl_bench.errors import RunError
 from cl_bench.files.untrusted import Damaged, clean, read_status, read_yaml
 
 if TYPE_CHECKING:
@@ -75,17 +75,11 @@ def predict(run: Run, x: np.ndarray, positions: np.ndarray) -> np.ndarray:
     import numpy as np
     import torch
 
+    from cl_bench.run.unlabelled import as_the_data
     from cl_bench.streams.base import EVALUATION_BATCH
-    from cl_bench.streams.split import Split
 
     stream = run.stream
-    shape = stream.train.images.shape[1:]
-    if x.shape[1:] != tuple(shape):
-        wanted = ", ".join(map(str, shape))
-        raise UsageError(f"x has the shape {x.shape}, the run needs (n, {wanted})")
-    split = Split(_as_the_data(run, x), np.zeros(len(x), dtype=np.int64), run.device)
-    if stream.normalizer is not None:
-        split.images = stream.normalizer(split.images)
+    split = as_the_data(stream, x)
     run.method.train(False)
     found = np.empty(len(x), dtype=np.int64)
     with torch.inference_mode():
@@ -101,22 +95,3 @@ def predict(run: Run, x: np.ndarray, positions: np.ndarray) -> np.ndarray:
                 )
                 found[block] = labels[logits.argmax(1).cpu().numpy()]
     return found
-
-
-def _as_the_data(run: Run, x: np.ndarray) -> np.ndarray:
-    """x in the type of the run's dataset; :class:`UsageError` for what it cannot be."""
-    import numpy as np
-
-    from cl_bench.datasets.npz import check_inputs
-
-    check_inputs(x, "x")
-    pictures = run.stream.data.train_images.dtype == np.uint8
-    if not pictures:
-        if x.dtype == np.uint8:
-            raise UsageError("x is uint8, the run's data are floats; give floats")
-        return x.astype(np.float32)
-    if x.dtype == np.uint8:
-        return x
-    if x.min() < 0 or x.max() > 1:
-        raise UsageError("x has floats outside of [0, 1], the run's data are pictures")
-    return np.rint(x * 255).astype(np.uint8)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -115,7 +116,7 @@ class Stream(ABC):
 
     def validation_batches(self, task: Task) -> Iterator[tuple[Tensor, Tensor]]:
         """The training samples that the task holds out, in large batches."""
-        size = self._evaluation_block()
+        size = self.evaluation_block()
         for rows in task.validation.to(self.train.labels.device).split(size):
             if len(rows):
                 yield task.transform(self.train, rows), self.train.labels[rows]
@@ -128,7 +129,7 @@ class Stream(ABC):
     def test_rows(self, task: Task) -> list[slice | Tensor]:
         """The rows of the test set in every batch of :meth:`test_batches`."""
         count = len(self.test) if task.test is None else len(task.test)
-        size = self._evaluation_block()
+        size = self.evaluation_block()
         blocks: list[slice | Tensor] = [
             slice(start, start + size) for start in range(0, count, size)
         ]
@@ -136,17 +137,31 @@ class Stream(ABC):
 
     def first_pass(self, task: Task) -> Iterator[tuple[Tensor, Tensor]]:
         """The task's training samples in the order of its first pass, in large batches."""
-        size = self._evaluation_block()
+        size = self.evaluation_block()
         for positions in self._train_order(task, 0).split(size):
             rows = task.train[positions].to(self.train.labels.device)
             yield self._inputs(task, positions, rows), self.train.labels[rows]
 
-    def inputs(self, task: Task, split: Literal["train", "test"]) -> Iterator[Tensor]:
-        """The inputs of the task's training or test set in large batches, without labels."""
+    def inputs(
+        self, task: Task, split: Literal["train", "test"], labels: Sequence[int] | None = None
+    ) -> Iterator[Tensor]:
+        """The inputs of the task's training or test set in large batches, without labels.
+
+        With ``labels`` those of the whole dataset that have one of these, shown as the task shows.
+        """
+        if labels is not None:
+            half, known = (
+                (self.train, self.data.train_labels)
+                if split == "train"
+                else (self.test, self.data.test_labels)
+            )
+            rows = torch.from_numpy(np.isin(known, labels).nonzero()[0]).to(half.labels.device)
+            yield from (task.transform(half, part) for part in rows.split(self.evaluation_block()))
+            return
         if split == "test":
             yield from (x for x, _ in self.test_batches(task))
             return
-        for positions in torch.arange(len(task.train)).split(self._evaluation_block()):
+        for positions in torch.arange(len(task.train)).split(self.evaluation_block()):
             rows = task.train[positions].to(self.train.labels.device)
             yield self._inputs(task, positions, rows)
 
@@ -210,7 +225,8 @@ class Stream(ABC):
             inputs[chosen] = self._transforms[identity](self.train, rows[chosen])
         return inputs
 
-    def _evaluation_block(self) -> int:
+    def evaluation_block(self) -> int:
+        """Samples that are shown at a time where none is learned."""
         on_cpu = self.test.labels.device.type == "cpu"
         return self._block(EVALUATION_BATCH, EVALUATION_BYTES if on_cpu else PREPARED_BYTES)
 

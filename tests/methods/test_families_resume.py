@@ -16,6 +16,7 @@ CHOICES = [
     ("method=independent", "method.finetune=false"),
     ("method=multimodal",),
     ("method=mas", "method.optimizer.momentum=0.9"),
+    ("method=mas", "method.importance_every=2"),
     ("method=si",),
     ("method=apd", "method.consolidate_every=2", "method.clusters=1", "method.gap=0.1"),
     ("method=apd-fixed", "method.sparsity=proximal"),

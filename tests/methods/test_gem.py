@@ -39,6 +39,7 @@ def build(data, cls=GEM, **changes):
         data=stream.first_pass,
         up_to=lambda task: stream.tasks[: task.index + 1],
         inputs=stream.inputs,
+        unlabelled=None,
         validation=stream.validation_batches,
         epochs=1,
     )

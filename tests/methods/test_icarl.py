@@ -80,6 +80,7 @@ def blob_run(scenario="task", size=20, strength=1.0, epochs=1, seed=0):
         data=stream.first_pass,
         up_to=lambda task: stream.tasks[: task.index + 1],
         inputs=stream.inputs,
+        unlabelled=None,
         validation=stream.validation_batches,
         epochs=1,
     )

@@ -73,6 +73,7 @@ def test_a_model_that_cannot_be_narrowed_is_refused():
         data=run.stream.first_pass,
         up_to=lambda task: run.stream.tasks[: task.index + 1],
         inputs=run.stream.inputs,
+        unlabelled=None,
         validation=run.stream.validation_batches,
         epochs=1,
     )

@@ -1,11 +1,13 @@
+import numpy as np
 import pytest
 import torch
 from one_method import begin, learn_tasks, small_run
 from torch import nn
 
-from cl_bench.errors import UsageError
+from cl_bench.errors import RunError, UsageError
 from cl_bench.methods.mas import whole_batches
 from cl_bench.models.mlp import MLP
+from cl_bench.run import learn
 
 
 def mas(*overrides):
@@ -160,3 +162,63 @@ def test_local_importance_of_a_network_with_batchnorm_is_refused(monkeypatch):
     monkeypatch.setattr(MLP, "__init__", with_norm)
     with pytest.raises(UsageError, match="scope=local cannot use model=mlp"):
         mas("method.scope=local")
+
+
+def test_importance_online_is_the_mean_over_inputs_at_the_weights_of_their_moment():
+    run = mas("method.importance_every=2", "method.absolute=batch", "method.importance_batch=5")
+    method, net, task = run.method, run.method.net, run.stream.tasks[0]
+    begin(run, task)
+    total, count = torch.zeros(net.size), 0
+    for number, (x, y) in enumerate(run.stream.train_batches(task), start=1):
+        method.observe(x, y, task)
+        if number % 2 == 0:
+            for part in x.split(5):
+                grads = torch.autograd.grad(net(part).square().sum(), net.parameters)
+                total += torch.cat([g.flatten() for g in grads]).abs()
+            count += len(x)
+    learn.end_task(run, task)
+    torch.testing.assert_close(method.penalty.A, total / count, rtol=1e-4, atol=1e-6)
+    assert torch.equal(method.penalty.B, method.penalty.A * net.theta)
+    assert (method.total, method.count, method.batches) == (None, 0, 0)
+
+
+def test_importance_online_of_other_inputs_is_measured_on_all_of_them_each_time():
+    run = mas("method.importance_every=3", "method.importance_data=test")
+    method, task = run.method, run.stream.tasks[0]
+    begin(run, task)
+    seen = []
+    for number, (x, y) in enumerate(run.stream.train_batches(task), start=1):
+        method.observe(x, y, task)
+        if number % 3 == 0:
+            seen.append(mas("method.importance_data=test"))
+            seen[-1].method.net.theta.copy_(method.net.theta)
+    expected = sum(other.method.importance(task) for other in seen) / len(seen)
+    torch.testing.assert_close(method.importance(task), expected, rtol=1e-4, atol=1e-7)
+
+
+def test_a_task_with_fewer_batches_than_online_importance_waits_for_is_told():
+    run = mas("method.importance_every=7")
+    with pytest.raises(RunError, match=r"of 6 batches; lower method.importance_every"):
+        learn_tasks(run, 1)
+
+
+def test_inputs_of_a_file_are_shown_as_the_task_shows_its_own(tmp_path):
+    run = mas("method.importance_data=test")
+    np.savez(tmp_path / "in.npz", x=run.stream.data.test_images)
+    other = mas(f"method.importance_data={tmp_path / 'in.npz'}")
+    for task in run.stream.tasks[:2]:
+        assert torch.equal(run.method.importance(task), other.method.importance(task))
+    assert other.files.keys() == {"method.importance_data"}
+
+
+def test_importance_of_some_classes_is_that_of_their_inputs_in_the_whole_set():
+    split = ("dataset=digits_split", "dataset.tasks=5", "dataset.samples_per_task=null")
+    run = mas(*split, "method.importance_classes=[4,5]", "method.importance_data=test")
+    own = mas(*split, "method.importance_data=test")
+    third = run.stream.tasks[2]
+    assert torch.equal(run.method.importance(third), own.method.importance(third))
+    first = run.stream.tasks[0]  # the same inputs, and its own outputs
+    x = torch.cat([x for x, _ in run.stream.test_batches(third)])
+    total = torch.zeros(run.method.net.size)
+    run.method.add_importance(x, run.scenario.visible(0), total)
+    torch.testing.assert_close(run.method.importance(first), total / len(x))
