@@ -11,7 +11,7 @@ from cl_bench.cli import ls
 from cl_bench.config import registry
 from cl_bench.config.choices import GROUPS, choices, files, implementation
 from cl_bench.config.compose import compose
-from cl_bench.config.pairing import Need
+from cl_bench.config.pairing import Need, in_yaml
 from cl_bench.config.registry import declared
 from cl_bench.memory.base import Memory
 from cl_bench.methods.base import Method
@@ -26,7 +26,7 @@ def test_a_methods_line_tells_its_needs(name, capsys):
     for attribute in ("needs", "needs_with", "memory_needs"):
         assert declared("method", file, attribute) == getattr(cls, attribute)
     wanted = [*(["memory"] if cls.memory_needs else []), *cls.needs]
-    wanted += [f"{need} ({key}={value})" for key, value, need in cls.needs_with]
+    wanted += [f"{need} ({key}={in_yaml(value)})" for key, value, need in cls.needs_with]
     ls.main(["methods"])
     lines = [line for line in capsys.readouterr().out.splitlines() if f"  {name} " in line]
     told = lines[0].partition("needs: ")[2].split(", ")
