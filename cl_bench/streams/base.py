@@ -98,21 +98,25 @@ class Stream(ABC):
         The first ``start`` are left out; those that follow are the same to the bit, and lie in
         memory as they would without.
         """
-        size = self.settings.batch_size
-        chunk = max(size, self._block(PREPARED_BATCH, PREPARED_BYTES) // size * size)
-        skipped_passes, start = divmod(start, -(-len(task.train) // size))
+        sizes = self.batch_sizes(task)
+        prepared = self._block(PREPARED_BATCH, PREPARED_BYTES)
+        together = max(1, prepared // self.settings.batch_size)  # batches
+        skipped_passes, start = divmod(start, len(sizes))
         for epoch in range(skipped_passes, self.settings.epochs):
             order = self._train_order(task, epoch)
             augment = self._augment(task, epoch)
-            skipped_chunks, start = divmod(start, chunk // size)
-            for number, positions in enumerate(order.split(chunk)[skipped_chunks:], skipped_chunks):
+            first, start = start // together * together, start % together
+            done = sum(sizes[:first])  # samples
+            for place in range(first, len(sizes), together):
+                some = sizes[place : place + together]
+                positions = order[done : done + sum(some)]
                 rows = task.train[positions].to(self.train.labels.device)
                 inputs, labels = self._inputs(task, positions, rows), self.train.labels[rows]
                 if augment is not None:
-                    inputs = augment(inputs, number * chunk)
-                batches = zip(inputs.split(size), labels.split(size), strict=True)
+                    inputs = augment(inputs, done)
+                batches = zip(inputs.split(some), labels.split(some), strict=True)
                 yield from islice(batches, start, None)
-                start = 0
+                start, done = 0, done + sum(some)
 
     def validation_batches(self, task: Task) -> Iterator[tuple[Tensor, Tensor]]:
         """The training samples that the task holds out, in large batches."""
@@ -171,14 +175,19 @@ class Stream(ABC):
 
     def batches(self, task: Task) -> int:
         """Number of batches that :meth:`train_batches` yields."""
-        return -(-len(task.train) // self.settings.batch_size) * self.settings.epochs
+        return len(self.batch_sizes(task)) * self.settings.epochs
+
+    def batch_sizes(self, task: Task) -> list[int]:
+        """Samples of each batch of one pass."""
+        full, rest = divmod(len(task.train), self.settings.batch_size)
+        return [self.settings.batch_size] * full + [rest] * (rest > 0)
 
     def labels(self, task: Task, batches: int | None = None) -> Tensor:
         """Labels int64 of the samples in the task's first ``batches`` batches, of each sample once;
         None: of all."""
         rows = task.train
         if batches is not None:
-            rows = rows[self._train_order(task, 0)[: batches * self.settings.batch_size]]
+            rows = rows[self._train_order(task, 0)[: sum(self.batch_sizes(task)[:batches])]]
         return self.train.labels[rows.to(self.train.labels.device)]
 
     def checksum(self) -> str:

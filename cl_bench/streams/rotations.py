@@ -22,13 +22,18 @@ from cl_bench.streams.transforms import Blend, Gather, bilinear_rotation, neares
 class Rotations(Stream):
     """T rotations of one dataset, counter-clockwise; all classes in every task.
 
-    The bins divide [``min_degrees``, ``max_degrees``) equally. ``sampling: nearest`` equals
-    Pillow's ``Image.rotate``; ``bilinear`` blends the four nearest pixels.
+    The bins divide [``min_degrees``, ``max_degrees``) equally; with ``angles: free`` every task's
+    angle is drawn from all of it (Buzzega et al. 2020, arXiv:2004.07211). ``sampling: nearest``
+    equals Pillow's ``Image.rotate``; ``bilinear`` blends the four nearest pixels.
     """
 
     class Settings(StreamSettings):
         min_degrees: float = Field(ge=-360, le=360)
         max_degrees: float = Field(ge=-360, le=360)
+        # only the recipes of a protocol that has it so name it
+        angles: Literal["bins", "free"] = Field(
+            default="bins", description="a task's angle: from its own bin, or from all (DER's)"
+        )
         sampling: Literal["nearest", "bilinear"]
 
     settings: Settings
@@ -38,9 +43,9 @@ class Rotations(Stream):
         low, high = self.settings.min_degrees, self.settings.max_degrees
         for index in range(self.settings.tasks):
             draw = generator(self.settings.seed, "tasks", index)
-            share = (index + torch.rand((), generator=draw, dtype=torch.float64).item()) / (
-                self.settings.tasks
-            )
+            share = torch.rand((), generator=draw, dtype=torch.float64).item()
+            if self.settings.angles == "bins":
+                share = (index + share) / self.settings.tasks
             degrees = low + share * (high - low)
             yield Task(
                 index=index,

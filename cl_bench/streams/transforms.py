@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -109,25 +110,31 @@ def gather(flat: Tensor, plan: Tensor) -> Tensor:
 def nearest_rotation(shape: tuple[int, ...], degrees: float) -> Tensor:
     """The plan (D,) that turns images (H, W) or (C, H, W) counter-clockwise about their centre.
 
-    Equal to Pillow's ``Image.rotate`` with its defaults, pixel for pixel: quarter turns of square
-    images are exact, all others are sampled in 16.16 fixed point as Pillow does.
+    Equal to Pillow's ``Image.rotate`` with its defaults, pixel for pixel: sampled in 16.16 fixed
+    point, in which quarter turns of square images are exact.
     """
+    return nearest_rotations(shape, [degrees])[0]
+
+
+def nearest_rotations(shape: tuple[int, ...], degrees: Sequence[float]) -> Tensor:
+    """The plans (n, D) of so many rotations."""
     height, width = shape[-2:]
-    degrees %= 360
-    if degrees in (0, 180) or (height == width and degrees in (90, 270)):
-        grid = torch.arange(height * width).view(height, width)
-        return _every_channel(grid.rot90(int(degrees) // 90).flatten(), shape)
-    a, b, c, d, e, f = _inverse_map(height, width, degrees)
     one = 1 << 16
 
-    def fixed(value: float) -> int:
-        return math.floor(value * one + 0.5)
+    def fixed(values: Iterable[float]) -> Tensor:
+        return torch.tensor([math.floor(value * one + 0.5) for value in values])[:, None, None]
 
+    a, b, c, d, e, f = zip(
+        *(_inverse_map(height, width, angle % 360) for angle in degrees), strict=True
+    )
+    x0 = fixed(c + (a + b) / 2 for a, b, c in zip(a, b, c, strict=True))
+    y0 = fixed(f + (d + e) / 2 for d, e, f in zip(d, e, f, strict=True))
     rows, columns = torch.arange(height)[:, None], torch.arange(width)
-    x = (fixed(c + (a + b) / 2) + fixed(a) * columns + fixed(b) * rows) >> 16
-    y = (fixed(f + (d + e) / 2) + fixed(d) * columns + fixed(e) * rows) >> 16
+    x = (x0 + fixed(a) * columns + fixed(b) * rows) >> 16
+    y = (y0 + fixed(d) * columns + fixed(e) * rows) >> 16
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    return _every_channel(torch.where(inside, y * width + x, height * width).flatten(), shape)
+    plans = torch.where(inside, y * width + x, height * width)
+    return _every_channel(plans.flatten(1), shape)
 
 
 def bilinear_rotation(shape: tuple[int, ...], degrees: float) -> tuple[Tensor, Tensor]:
@@ -161,7 +168,8 @@ def _inverse_map(height: int, width: int, degrees: float) -> tuple[float, ...]:
 
 
 def _every_channel(plan: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """The plan (H·W,) of one channel repeated for all; outside stays outside."""
+    """The plan (..., H·W) of one channel repeated for all; outside stays outside."""
     channels, pixels = math.prod(shape[:-2]), math.prod(shape[-2:])
+    plan = plan[..., None, :]
     shifted = plan + pixels * torch.arange(channels)[:, None]
-    return torch.where(plan == pixels, channels * pixels, shifted).flatten()
+    return torch.where(plan == pixels, channels * pixels, shifted).flatten(-2)

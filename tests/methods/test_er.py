@@ -41,6 +41,21 @@ def test_the_loss_is_the_mean_over_stream_and_replay_or_the_sum_of_the_tasks_mea
     assert float(balanced) == pytest.approx(4 / 2 + 7 / 2 + 7)
 
 
+def test_several_steps_on_a_batch_replay_other_samples_each_and_store_it_once():
+    once, thrice = prepared(), prepared("+method.steps=3")
+    for run in (once, thrice):
+        learn(run, 0, 0, 6)
+    assert len(once.method.memory) == len(thrice.method.memory) == 30
+    assert thrice.method.net.passes.backward > 2.5 * once.method.net.passes.backward
+    drawn = []
+    sample = thrice.method.memory.sample
+    thrice.method.memory.sample = lambda *given: drawn.append(sample(*given)) or drawn[-1]
+    x, y = next(iter(thrice.stream.train_batches(thrice.stream.tasks[0])))
+    thrice.method.observe(x, y, thrice.stream.tasks[0])
+    assert len(drawn) == 3
+    assert not torch.equal(drawn[0].x, drawn[1].x)
+
+
 def test_a_step_descends_on_batch_and_replay_together_and_stores_the_batch_afterwards():
     run = prepared("method.draw=without_replacement", "method.replay=100", "memory.size=100")
     learn(run, 0, 0, 4)

@@ -103,3 +103,21 @@ def test_sampling_changes_inputs_but_not_angles():
     assert torch.equal(y, z)
     assert not torch.equal(a, b)
     assert (a - b).abs().mean() < 0.2
+
+
+def test_free_angles_are_drawn_from_all_of_the_range():
+    bins, free = (
+        Rotations(
+            check({**SETTINGS, **more}, Rotations.Settings, "dataset"), load("digits"), 0, CPU
+        )
+        for more in ({}, {"angles": "free"})
+    )
+
+    def degrees(stream):
+        return np.array([float(task.name.split()[1].rstrip("°")) for task in stream.tasks])
+
+    # the same draws: in its bin an angle is the draw's place within 180/20 degrees
+    assert degrees(bins) == pytest.approx(np.arange(20) * 9 + degrees(free) / 20, abs=0.01)
+    assert (np.diff(degrees(free)) < 0).any()
+    assert degrees(free).min() >= 0
+    assert degrees(free).max() < 180
