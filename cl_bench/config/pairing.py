@@ -24,6 +24,7 @@ Need = Literal[
     "data of all tasks",  # every past task's samples once more: a reference, no continual learner
     "classes per task",  # that no class is in two tasks
     "one stay per task",  # that no task returns
+    "an output per class",  # that the network's parameters know the classes
 ]
 MEANING = {
     "boundaries": "to know where tasks begin and end",
@@ -33,16 +34,23 @@ MEANING = {
     "data of all tasks": "every past task's data once more",
     "classes per task": "tasks that are split by class",
     "one stay per task": "tasks that do not return",
+    "an output per class": "a network with weights for each class",
 }
-# what a stream's tasks are, whatever is known of them
-OF_THE_TASKS = ("classes per task", "one stay per task")
+# what tasks and model are, whatever is known of the tasks
+OF_THE_TASKS = ("an output per class", "classes per task", "one stay per task")
 # every method's optimiser: a schedule begins anew with every task
 SCHEDULES = (
     ("optimizer.schedule", "cosine", "boundaries"),
     ("optimizer.schedule", "exponential", "boundaries"),
 )
 # what says most about a pairing comes first
-ORDER = ("classes per task", "one stay per task", "identity in tests", *get_args(Need))
+ORDER = (
+    "an output per class",
+    "classes per task",
+    "one stay per task",
+    "identity in tests",
+    *get_args(Need),
+)
 
 
 def check_identity(dataset: dict[str, Any]) -> None:
@@ -103,7 +111,7 @@ def check_pairing(cfg: RunConfig) -> None:
     if asked:
         wanted += [(f"memory={cfg.memory['name']}", need) for need in needs("memory", memory)]
     for who, need in sorted(wanted, key=lambda pair: ORDER.index(pair[1])):
-        if not _met(need, cfg.dataset):
+        if not _met(need, cfg):
             raise refusal(cfg, need, who)
 
 
@@ -145,6 +153,8 @@ def refusal(cfg: RunConfig, need: Need, who: str = "") -> UsageError:
         cause, choose = f"dataset={dataset['name']}", "a dataset split by class, such as cifar100"
         if scenario == "domain" and not _shares_classes(dataset):
             cause, choose = "dataset.scenario=domain", "dataset.scenario=class or task"
+    elif need == "an output per class":
+        cause, choose = f"model={cfg.model['name']}", "model=mlp"
     elif need == "one stay per task":
         cause, choose = f"dataset.order={dataset['order']}", "an order with each task once"
     elif need == "identity in tests":
@@ -168,7 +178,10 @@ def _setting(section: dict[str, Any], key: str) -> Any:
     return section
 
 
-def _met(need: Need, dataset: dict[str, Any]) -> bool:
+def _met(need: Need, cfg: RunConfig) -> bool:
+    dataset = cfg.dataset
+    if need == "an output per class":
+        return not declared("model", _file(cfg.model), "embeds")
     if need == "classes per task":
         return dataset.get("scenario") != "domain" and not _shares_classes(dataset)
     if need == "one stay per task":

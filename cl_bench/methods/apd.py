@@ -53,6 +53,7 @@ class APD(Method):
             "identity in training",
             "identity in tests",
             "one stay per task",
+            "an output per class",
         }
     )
 

@@ -52,6 +52,7 @@ class ICaRL(Method):
             "task data at its end",
             "classes per task",
             "one stay per task",
+            "an output per class",
         }
     )
 

@@ -29,7 +29,8 @@ class Independent(Method):
     the i-th of the task; ``own``: each output starts from its own.
     """
 
-    needs = frozenset({"boundaries", "identity in training", "identity in tests"})
+    needs = frozenset({"boundaries", "identity in training", "identity in tests",
+                       "an output per class"})  # fmt: skip
 
     class Settings(MethodSettings):
         finetune: bool

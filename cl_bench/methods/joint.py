@@ -20,7 +20,8 @@ class Joint(Method):
     Until then nothing is learned, so of the metrics ACC alone says something.
     """
 
-    needs = frozenset({"boundaries", "identity in training", "data of all tasks"})
+    needs = frozenset({"boundaries", "identity in training", "data of all tasks",
+                       "an output per class"})  # fmt: skip
 
     class Settings(MethodSettings):
         passes: int = Field(ge=1)

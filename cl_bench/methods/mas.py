@@ -32,8 +32,9 @@ class MAS(PenaltyMethod):
     """g ← g + 2λ Ω (θ - θ*): the loss gains λ Σ_i Ω_i (θ_i - θ*_i)².
 
     After a task Ω gains the mean over inputs x of |∂‖F(x; θ)‖² / ∂θ|; the outputs F are those that
-    count for the task, so that the head of a task to come has no importance. θ* are the weights
-    after the latest task.
+    count for the task, so that the head of a task to come has no importance. They may be anything:
+    logits, numbers, or an embedding before it is normalised. θ* are the weights after the latest
+    task.
 
     ``scope: local``: every layer's own squared output norm in place of the network's (l-MAS).
     ``absolute: sample`` takes the magnitude of every input's gradient, ``batch`` that of the sum
@@ -70,7 +71,8 @@ class MAS(PenaltyMethod):
 
     def __init__(self, settings: Settings, context: Context) -> None:
         super().__init__(settings, context)
-        self.hebbian = Hebbian(self.net)
+        self.function = self.net.function()  # F: of an embedding not what is made of it
+        self.hebbian = Hebbian(self.function)
         if settings.scope == "local" and not self.hebbian.fits():
             raise UsageError(
                 f"method.scope=local cannot use model={context.model.name}, which has parameters "
@@ -131,8 +133,10 @@ class MAS(PenaltyMethod):
             self.total = torch.zeros_like(self.net.theta)
         if self.settings.scope == "global" and self.settings.absolute == "batch":
             blocks = whole_batches(blocks, self.settings.importance_batch)
+        answers = self.function is self.net  # an embedding's outputs count in every task
+        visible = self.scenario.visible(task.index) if answers else None
         for x in blocks:
-            self.count += self.add_importance(x, self.scenario.visible(task.index), self.total)
+            self.count += self.add_importance(x, visible, self.total)
         self.train(True)
 
     def add_importance(self, x: Tensor, visible: Tensor | None, total: Tensor) -> int:
@@ -144,13 +148,13 @@ class MAS(PenaltyMethod):
         if self.settings.scope == "local":
             self.hebbian.add(x, visible, total)
         elif self.settings.absolute == "sample":
-            mean = self.net.mean_absolute_gradient(x, x.new_empty(len(x)), squared_norm)
+            mean = self.function.mean_absolute_gradient(x, x.new_empty(len(x)), squared_norm)
             total.add_(mean, alpha=len(x))
         else:
             size, count = self.settings.importance_batch, 0
             for part in x.split(size):
                 counted = size if self.settings.batch_weights == "equal" else len(part)
-                g = self.net.gradient(squared_norm(self.net(part), part).sum())
+                g = self.function.gradient(squared_norm(self.function(part), part).sum())
                 total.add_(g.abs(), alpha=counted / len(part))
                 count += counted
             return count

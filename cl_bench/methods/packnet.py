@@ -24,7 +24,8 @@ class PackNet(Method):
     """
 
     needs = frozenset({"boundaries", "identity in training", "identity in tests",
-                       "task data at its end", "one stay per task"})  # fmt: skip
+                       "task data at its end", "one stay per task",
+                       "an output per class"})  # fmt: skip
     kept = ("owner",)
 
     class Settings(MethodSettings):

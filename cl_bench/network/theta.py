@@ -16,6 +16,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from cl_bench.files.stateful import Stateful
 from cl_bench.network.linear_stack import LinearStack
+from cl_bench.network.nearest_mean import NearestMean
 from cl_bench.network.per_group import (
     Groups,
     SampleLoss,
@@ -122,6 +123,25 @@ class Network:
         finally:
             hook.remove()
         return found[0]
+
+    def function(self) -> Network:
+        """What the outputs are made of, on the same θ and g: of a network that answers by the
+        nearest class mean its embedding (n, size), of any other itself."""
+        if not isinstance(self.module, NearestMean):
+            return self
+        other = copy.copy(self)
+        other.module = self.module.embedding
+        other.stack = other.module if isinstance(other.module, LinearStack) else None
+        return other
+
+    @torch.no_grad()
+    def meet(self, x: Tensor, y: Tensor) -> None:
+        """Samples x (b, *input_shape), y (b,) are about to be learned: class means take them in."""
+        if isinstance(self.module, NearestMean):
+            training = self.module.training
+            self.module.eval()
+            self.module.move_means(self.function()(x), y)
+            self.module.train(training)
 
     def copy(self) -> Network:
         """A frozen teacher: the same function as now, in evaluation mode, that does not learn.

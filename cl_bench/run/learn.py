@@ -102,6 +102,7 @@ def _observe(
     with deferred() as interrupt:
         for x, y in run.stream.train_batches(task, run_state.batch):
             run.scenario.observe(y)
+            run.method.net.meet(x, y)
             run.method.observe(x, y, known)
             run_state.batch += 1
             if known is not None and run_state.batch % per_pass == 0:
