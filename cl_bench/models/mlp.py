@@ -20,11 +20,13 @@ class MLP(LinearStack):
     ``init: xavier`` draws weights uniformly from ±√(6 / (fan_in + fan_out)) with zero biases, as
     the GEM authors do; 784-100-100-10 has 89,610 parameters. ``truncated``: weights from a normal
     distribution of deviation 0.1, cut off at two deviations, biases 0.1, as the A-GEM authors do.
+    ``torch``: weights and biases uniformly from ±1/√fan_in, as torch's layers begin (Hsu et al.
+    2018, MIR); ``kaiming``: weights from N(0, 2/fan_in) with zero biases (La-MAML).
     """
 
     class Settings(Section):
         hidden: list[Annotated[int, Field(ge=1)]] = Field(max_length=64)
-        init: Literal["xavier", "truncated"]
+        init: Literal["xavier", "truncated", "torch", "kaiming"]
 
         def narrowed(self, parts: int) -> dict[str, Any]:
             """The changes that make every hidden layer 1/parts as wide, one unit at least."""
@@ -43,9 +45,17 @@ class MLP(LinearStack):
             for fan_in, fan_out in itertools.pairwise(widths)
         )
         for layer in self.layers:
-            if settings.init == "xavier":
-                nn.init.xavier_uniform_(layer.weight)
-                nn.init.zeros_(layer.bias)
-            else:
-                nn.init.trunc_normal_(layer.weight, std=0.1, a=-0.2, b=0.2)
-                nn.init.constant_(layer.bias, 0.1)
+            match settings.init:
+                case "xavier":
+                    nn.init.xavier_uniform_(layer.weight)
+                    nn.init.zeros_(layer.bias)
+                case "truncated":
+                    nn.init.trunc_normal_(layer.weight, std=0.1, a=-0.2, b=0.2)
+                    nn.init.constant_(layer.bias, 0.1)
+                case "torch":
+                    bound = layer.in_features**-0.5
+                    nn.init.uniform_(layer.weight, -bound, bound)
+                    nn.init.uniform_(layer.bias, -bound, bound)
+                case "kaiming":
+                    nn.init.kaiming_normal_(layer.weight)
+                    nn.init.zeros_(layer.bias)
