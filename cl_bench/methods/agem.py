@@ -61,7 +61,7 @@ class AGEM(Method):
             return self.scenario.loss(logits, past.y[part], past.task_ids[part])
 
         groups = self.net.groups(past.x[None], [len(past)])
-        self.net.group_gradients(groups, sample_loss, self.r[None])
+        self.net.group_gradients(groups, sample_loss, self.r[None]).formed()
 
     def project(self, g: Tensor) -> None:
         """The projection in place; without a violation g stays as it is, bit for bit."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cl_bench.methods.base import Context, Method, MethodSettings
 from cl_bench.methods.parts.dual import solve_dual
-from cl_bench.network.per_group import Groups
+from cl_bench.network.per_group import Gradients, Groups
 from cl_bench.streams.task import Task
 
 
@@ -54,13 +54,25 @@ class GEM(Method):
     def observe(self, x: Tensor, y: Tensor, task: Task) -> None:
         self.memory.add(x, y, task.index)
         past = [other for other in self.memory.tasks if other != task.index]
-        G = self.past_gradients(past) if past else None
-        g = self.gradient(x, y, task)
-        if G is not None:
-            self.project(g, G, past)
+        before = self.past_gradients(past) if past else None
+        now = self.gradient_of_batch(x, y, task)
+        g = now.formed()[0]
+        if before is not None:
+            self.count["steps"] += 1
+            # G is formed for a projection alone, which the usual step does without
+            if bool((before.inner(now) < 0).any()):
+                self.project(g, before.formed(), past)
         self.step()
 
-    def past_gradients(self, past: Sequence[int]) -> Tensor:
+    def gradient_of_batch(self, x: Tensor, y: Tensor, task: Task) -> Gradients:
+        """g (1, P), in ``net.grad`` once it is formed."""
+
+        def sample_loss(logits: Tensor, part: slice) -> Tensor:
+            return self.scenario.loss(logits, y[part], task.index)
+
+        return self.net.group_gradients(self.net.one_group(x), sample_loss, self.net.grad[None])
+
+    def past_gradients(self, past: Sequence[int]) -> Gradients:
         """G (past, P): each past task's gradient on its memory at the current weights."""
         if self._past is None:  # the first batch of a task has made room for all of it
             x, y, counts = self.memory.blocks(past)
@@ -78,8 +90,7 @@ class GEM(Method):
 
         ``past`` are the tasks of G's rows.
         """
-        inner = (G @ g).cpu()  # all that the usual step waits for on a GPU
-        self.count["steps"] += 1
+        inner = (G @ g).cpu()
         violated = inner < 0
         if not violated.any():
             return

@@ -92,7 +92,8 @@ class GSS(Method):
             return self.scenario.loss(logits, y[part], tasks)
 
         out = torch.empty(1, self.net.size, device=self.device)
-        return self.net.group_gradients(self.net.groups(x[None], counts), sample_loss, out)
+        groups = self.net.groups(x[None], counts)
+        return self.net.group_gradients(groups, sample_loss, out).formed()
 
 
 def normalized(rows: Tensor) -> Tensor:

@@ -7,12 +7,15 @@ it is wanted. A group is a piece of work for one thread, so that no digit depend
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from cl_bench.network.linear_stack import LinearStack, Passed, backward, forward, product
+from cl_bench.network.linear_stack import LANES, Forward, LinearStack, Passed, backward, product
 from cl_bench.network.workers import Workers
+
+MANY = 128  # samples whose losses are worth another layout of the logits
 
 # (logits (n, C), which samples of the batch) -> loss of every sample (n,)
 SampleLoss = Callable[[Tensor, slice], Tensor]
@@ -53,33 +56,132 @@ class Groups:
         return sum(row[:n].mean() for row, n in zip(rows, self.counts, strict=True))
 
 
-def group_gradients(
-    stack: LinearStack, groups: Groups, sample_loss: SampleLoss, out: Tensor, workers: Workers
-) -> None:
-    """Row k of ``out`` (K, P) becomes the gradient of the mean loss of group k."""
-    logits = out.new_zeros(len(groups) * groups.size, stack.layers[-1].out_features)
-    parts = _parts(stack)
+class Gradients:
+    """The gradients of K groups' mean losses by the weights of now, as a matrix G (K, P)."""
 
-    def there(k: int) -> Passed:
-        passed = forward(stack, groups.flat[k], groups.dtype)
-        logits[groups.rows(k)] = passed.outputs
-        return passed
+    def __init__(self, rows: Tensor) -> None:
+        self._rows = rows
 
-    passed = workers.map(there, range(len(groups)))
-    deltas = _by_logits(logits, lambda z: groups.mean_losses(sample_loss(z, slice(0, len(z)))))
+    def formed(self) -> Tensor:
+        """G (K, P)."""
+        return self._rows
+
+    def inner(self, one: Gradients) -> Tensor:
+        """G g (K,) for the gradient g of the only group of ``one``."""
+        return self.formed() @ one.formed()[0]
+
+
+class StackGradients(Gradients):
+    """Those of a stack of linear layers, formed in ``rows`` when they are asked for; until then
+    the weights must stay.
+
+    A layer's part of the gradient of a group is Σ_i δ_i a_iᵀ.
+    """
+
+    def __init__(
+        self,
+        stack: LinearStack,
+        groups: Groups,
+        sample_loss: SampleLoss,
+        rows: Tensor,
+        workers: Workers,
+    ) -> None:
+        super().__init__(rows)
+        self._stack, self._groups, self._loss, self._workers = stack, groups, sample_loss, workers
+        self._passed: list[Passed] = []
+        self._layers: list[list[AtLayer]] = [[] for _ in range(len(groups))]
 
     @torch.no_grad()
-    def back(k: int) -> None:
-        for position, a, delta in backward(stack, passed[k], deltas[groups.rows(k)], groups.dtype):
-            weight, bias = (out[k, part] for part in parts[position])
-            weight = weight.view(stack.layers[position].weight.shape)
-            if groups.dtype is None:
-                torch.mm(delta.t(), a, out=weight)
-            else:
-                weight.copy_(product(delta.t(), a, groups.dtype))
-            torch.sum(delta, 0, out=bias)
+    def formed(self) -> Tensor:
+        if not self._passed:
+            self._forward()
+        parts, dtype = _parts(self._stack), self._groups.dtype
 
-    workers.map(back, range(len(groups)))
+        def form(k: int) -> None:
+            for (a, delta), (weight_part, bias_part) in zip(self._back(k), parts, strict=True):
+                weight = self._rows[k, weight_part].view(delta.shape[1], a.shape[1])
+                if dtype is None:
+                    torch.mm(delta.t(), a, out=weight)
+                else:
+                    weight.copy_(product(delta.t(), a, dtype))
+                torch.sum(delta, 0, out=self._rows[k, bias_part])
+
+        self._workers.map(form, range(len(self._groups)))
+        return self._rows
+
+    @torch.no_grad()
+    def inner(self, one: Gradients) -> Tensor:
+        """G g, which need not be formed: ⟨Σ_i δ_i a_iᵀ, Σ_j d_j b_jᵀ⟩ = Σ_ij (δ_i·d_j)(a_i·b_j).
+
+        That is less work if there are few samples j.
+        """
+        if self._passed or not isinstance(one, StackGradients) or not one._few():
+            return super().inner(one)
+        single, dtype = one._back(0), self._groups.dtype
+        self._forward(single[0].a)
+
+        def with_one(k: int) -> Tensor:
+            ours = self._back(k)
+            # a bias is the weight of an input of one
+            inputs = [self._passed[k].beside.t()] + [
+                product(other.a, layer.a.t(), dtype).add_(1)
+                for layer, other in zip(ours[1:], single[1:], strict=True)
+            ]
+            return torch.stack(
+                [
+                    torch.mm(other.delta, layer.delta.t()).mul_(a).sum()
+                    for layer, other, a in zip(ours, single, inputs, strict=True)
+                ]
+            ).sum()
+
+        return torch.stack(self._workers.map(with_one, range(len(self._groups))))
+
+    def _forward(self, beside: Tensor | None = None) -> None:
+        """All groups, and the derivative of the loss by their outputs."""
+        groups = self._groups
+        forward = Forward(self._stack, groups.dtype, beside)
+        logits = self._logits()
+
+        def there(k: int) -> Passed:
+            passed = forward(groups.flat[k])
+            logits[groups.rows(k)] = passed.outputs
+            return passed
+
+        self._passed = self._workers.map(there, range(len(groups)))
+        self._by_logits = _by_logits(
+            logits, lambda z: groups.mean_losses(self._loss(z, slice(0, len(z))))
+        )
+
+    def _logits(self) -> Tensor:
+        """Room for the outputs (K·m, C); those of a class beside each other, where a sample has
+        fewer than a processor takes at a time, which are then taken one by one."""
+        n, count = len(self._groups) * self._groups.size, len(self._stack.layers[-1].bias)
+        if n > MANY and count < LANES and self._rows.device.type == "cpu":
+            return self._rows.new_zeros(count, n).t()
+        return self._rows.new_zeros(n, count)
+
+    def _back(self, k: int) -> list[AtLayer]:
+        """What group k has at every layer, the first one first."""
+        if not self._passed:
+            self._forward()
+        if not self._layers[k]:
+            # however the loss lays them out, the products that follow are formed in one way
+            deltas = self._by_logits[self._groups.rows(k)].contiguous()
+            layers = backward(self._stack, self._passed[k], deltas, self._groups.dtype)
+            self._layers[k] = [AtLayer(a, delta) for _, a, delta in layers][::-1]
+        return self._layers[k]
+
+    def _few(self) -> bool:
+        """Whether inner products with this group's gradient are less work without it."""
+        widths = sum(layer.in_features + layer.out_features for layer in self._stack.layers)
+        return 2 * self._groups.counts[0] * widths < self._rows.shape[1]
+
+
+class AtLayer(NamedTuple):
+    """A layer's inputs (n, ·) and the derivatives δ (n, ·) of the loss by its outputs."""
+
+    a: Tensor
+    delta: Tensor
 
 
 def add_gradients_to_the(
@@ -95,7 +197,7 @@ def add_gradients_to_the(
     product of |δ_i|**order and |a_i|**order, so the sum over i is one matrix product; no sample's
     gradient is formed.
     """
-    passed = forward(stack, x.flatten(1))
+    passed = Forward(stack)(x.flatten(1))
     parts = _parts(stack)
     with torch.no_grad():
         for position, a, delta in backward(stack, passed, _by_logits(passed.outputs, loss)):

@@ -18,10 +18,11 @@ from cl_bench.files.stateful import Stateful
 from cl_bench.network.linear_stack import LinearStack
 from cl_bench.network.nearest_mean import NearestMean
 from cl_bench.network.per_group import (
+    Gradients,
     Groups,
     SampleLoss,
+    StackGradients,
     add_gradients_to_the,
-    group_gradients,
 )
 from cl_bench.network.workers import Workers
 
@@ -180,8 +181,12 @@ class Network:
         """
         return Groups(x, counts, self.precision)
 
-    def group_gradients(self, groups: Groups, sample_loss: SampleLoss, out: Tensor) -> Tensor:
-        """Row k of ``out`` (K, P) becomes the gradient of the mean loss of group k.
+    def one_group(self, x: Tensor) -> Groups:
+        """All samples x (n, *input_shape), whose products are of the parameters' own type."""
+        return Groups(x[None], [len(x)])
+
+    def group_gradients(self, groups: Groups, sample_loss: SampleLoss, rows: Tensor) -> Gradients:
+        """The gradients of the groups' mean losses, in ``rows`` (K, P) once they are formed.
 
         ``sample_loss`` gets logits and the slice of the flattened (K·m) batch that they belong to.
         Every group has a pass of its own, so that BatchNorm's statistics belong to one of them; in
@@ -189,13 +194,12 @@ class Network:
         """
         self.passes.add(sum(groups.counts))
         if self.stack is not None:
-            group_gradients(self.stack, groups, sample_loss, out, self.workers)
-            return out
+            return StackGradients(self.stack, groups, sample_loss, rows, self.workers)
         for k, n in enumerate(groups.counts):
-            self._attach(self.views(out[k].zero_()))
+            self._attach(self.views(rows[k].zero_()))
             sample_loss(self._forward(groups.x[k, :n]), groups.rows(k)).mean().backward()
         self._attach(self._grad_views)
-        return out
+        return Gradients(rows)
 
     def mean_squared_gradient(self, x: Tensor, y: Tensor, sample_loss: LabelLoss) -> Tensor:
         """Mean over the samples of g_i², (P,), g_i the gradient of sample i's loss.

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cl_bench.network.linear_stack import Fan, LinearStack, forward
+from cl_bench.network.linear_stack import Fan, Forward, LinearStack
 from cl_bench.rng import generator
 from cl_bench.run.build import Run
 from cl_bench.streams.task import Task
@@ -138,7 +138,7 @@ def _right(run: Run, task: Task, answers: Callable[[Tensor], Tensor] | None) -> 
         if answers is None:
             logits = run.method.logits(x, told)
         elif isinstance(answers, LinearStack):
-            logits = forward(answers, x.flatten(1), run.precision).outputs
+            logits = Forward(answers, run.precision)(x.flatten(1)).outputs
         else:
             logits = answers(x)
         return (run.scenario.mask(logits, task.index).argmax(1) == test.labels[rows]).sum()

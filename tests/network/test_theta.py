@@ -95,7 +95,7 @@ def test_group_gradients_are_those_of_each_group_alone(name, counts):
     def sample_loss(logits, part):
         return F.cross_entropy(logits, labels[part], reduction="none")
 
-    net.group_gradients(net.groups(x, counts), sample_loss, out[:3])
+    net.group_gradients(net.groups(x, counts), sample_loss, out[:3]).formed()
     for k, n in enumerate(counts):
         expected = net.gradient(F.cross_entropy(net(x[k, :n]), y[k, :n]))
         torch.testing.assert_close(out[k], expected, rtol=1e-4, atol=1e-6)
@@ -135,9 +135,9 @@ def test_the_gradients_by_hand_are_autograds():
         return F.cross_entropy(logits, y[part], reduction="none")
 
     found, alone = (torch.empty(3, net.size) for _ in range(2))
-    net.group_gradients(net.groups(x, [50] * 3), sample_loss, found)
+    net.group_gradients(net.groups(x, [50] * 3), sample_loss, found).formed()
     net.workers = Workers(1)
-    net.group_gradients(net.groups(x, [50] * 3), sample_loss, alone)
+    net.group_gradients(net.groups(x, [50] * 3), sample_loss, alone).formed()
     assert torch.equal(found, alone)
     for k in range(3):
         expected = net.gradient(sample_loss(net(x[k]), slice(50 * k, 50 * k + 50)).mean())
@@ -223,6 +223,49 @@ def test_the_state_names_parameters_in_their_shapes():
     assert torch.equal(bare.eval()(x), net(x))
 
 
+@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("samples", [2, 40])
+@pytest.mark.parametrize("counts", [[50, 50, 50], [50, 7, 31]])
+def test_inner_products_need_no_gradient_to_be_formed(name, samples, counts):
+    """Of few samples and of many, which are told apart by what is less work."""
+    make, shape = MODULES[name]
+    torch.manual_seed(0)
+    net = Network(make(), CPU, workers=Workers(2))
+    x, y = torch.rand(3, 50, *shape), torch.randint(0, 3, (150,))
+    labels = torch.randint(0, 3, (samples,))
+
+    def past_loss(logits, part):
+        return F.cross_entropy(logits, y[part], reduction="none")
+
+    def loss(logits, part):
+        return F.cross_entropy(logits, labels[part], reduction="none")
+
+    rows, expected = torch.empty(3, net.size), torch.empty(3, net.size)
+    past = net.group_gradients(net.groups(x, counts), past_loss, rows)
+    one = net.group_gradients(net.one_group(torch.rand(samples, *shape)), loss, net.grad[None])
+    found = past.inner(one)
+    net.group_gradients(net.groups(x, counts), past_loss, expected).formed()
+    torch.testing.assert_close(found, expected @ one.formed()[0], rtol=1e-4, atol=1e-6)
+    assert torch.equal(past.formed(), expected)  # whatever was asked before
+
+
+def test_inner_products_do_not_depend_on_the_threads():
+    found = []
+    for count in (1, 2, 3):
+        torch.manual_seed(0)
+        net = Network(mlp((80, 40), (8, 8)), CPU, workers=Workers(count))
+        x, y = torch.rand(5, 50, 8, 8), torch.randint(0, 3, (250,))
+
+        def loss(logits, part, y=y):
+            return F.cross_entropy(logits, y[part], reduction="none")
+
+        past = net.group_gradients(net.groups(x, [50] * 5), loss, torch.empty(5, net.size))
+        one = net.group_gradients(net.one_group(x[0, :6]), loss, net.grad[None])
+        found.append(torch.cat([past.inner(one), past.formed().flatten()]))
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+
+
 def test_a_copy_of_an_mlp_does_not_disturb_the_gradients_of_groups():
     net = Network(mlp(), CPU)
     x = torch.rand(2, 4, 3, 2, generator=torch.Generator().manual_seed(3))
@@ -232,9 +275,9 @@ def test_a_copy_of_an_mlp_does_not_disturb_the_gradients_of_groups():
         return torch.nn.functional.cross_entropy(logits, y[part], reduction="none")
 
     groups = net.groups(x, [4, 4])
-    before = net.group_gradients(groups, loss, torch.empty(2, net.size)).clone()
+    before = net.group_gradients(groups, loss, torch.empty(2, net.size)).formed()
     teacher = net.copy()
     with torch.no_grad():
         teacher(x[0])
-    after = net.group_gradients(groups, loss, torch.empty(2, net.size))
+    after = net.group_gradients(groups, loss, torch.empty(2, net.size)).formed()
     assert torch.equal(before, after)

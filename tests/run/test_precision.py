@@ -34,7 +34,7 @@ def test_memory_gradients_are_those_of_rounded_factors():
         def loss(logits, part, run=run, y=y):
             return run.scenario.loss(logits, y.repeat(2)[part], 0)
 
-        net.group_gradients(net.groups(x, [10, 10]), loss, out)
+        net.group_gradients(net.groups(x, [10, 10]), loss, out).formed()
         found.append(out)
     exact, rounded = found
     assert not torch.equal(exact, rounded)

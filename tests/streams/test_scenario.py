@@ -104,3 +104,16 @@ def test_loss_is_that_of_the_slice(kind):
     )
     loss.sum().backward()
     assert logits.grad[:, 2:].abs().max() == 0
+
+
+@pytest.mark.parametrize("kind", ["domain", "task", "class"])
+def test_the_loss_is_the_same_however_the_logits_lie(kind):
+    masks, tasks = scenario(kind)
+    masks.begin_task(tasks[0])
+    logits, labels = torch.randn(64, 4, dtype=torch.float64), torch.randint(0, 2, (64,))
+    found = []
+    for laid_out in (logits, logits.t().contiguous().t()):
+        leaf = laid_out.requires_grad_()
+        losses = masks.loss(leaf, labels, 0)
+        found.append(torch.cat([losses, torch.autograd.grad(losses.sum(), leaf)[0].flatten()]))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-12, atol=1e-15)
