@@ -60,7 +60,7 @@ class GEM(Method):
         if before is not None:
             self.count["steps"] += 1
             # G is formed for a projection alone, which the usual step does without
-            if bool((before.inner(now) < 0).any()):
+            if (before.inner(now).cpu() < 0).any():  # all that a GPU is waited for
                 self.project(g, before.formed(), past)
         self.step()
 
@@ -90,7 +90,8 @@ class GEM(Method):
 
         ``past`` are the tasks of G's rows.
         """
-        inner = (G @ g).cpu()
+        products = torch.column_stack([G @ g, G @ G.t()]).cpu()  # a GPU is waited for once
+        inner, gram = products[:, 0], products[:, 1:]
         violated = inner < 0
         if not violated.any():
             return
@@ -99,9 +100,7 @@ class GEM(Method):
         bound = self.settings.margin_rule == "bound"
         lower, added = (self.settings.margin, 0.0) if bound else (0.0, self.settings.margin)
         try:
-            v, solved = solve_dual(
-                (G @ G.t()).cpu().numpy(), inner.numpy(), lower, self.settings.eps
-            )
+            v, solved = solve_dual(gram.numpy(), inner.numpy(), lower, self.settings.eps)
         except FloatingPointError:
             self.count["unsolved"] += 1  # the run is diverging; the runner will say so
             return
