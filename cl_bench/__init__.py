@@ -1,8 +1,8 @@
 """cl-bench: a config-driven benchmark runner for continual learning.
 
-On the command line ``cl-bench``; in Python :func:`run`, :func:`sweep`, :func:`load`,
-:func:`report` and :class:`Result`, which docs/python.md shows. To import the package takes no time:
-what is named here is loaded when it is used.
+On the command line ``cl-bench``; in Python :func:`run`, :func:`sweep`, :func:`tune`,
+:func:`load`, :func:`report` and :class:`Result`, which docs/python.md shows. To import the package
+takes no time: what is named here is loaded when it is used.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 _OFFERED = {
     "run": "cl_bench.api.runs",
     "sweep": "cl_bench.api.runs",
+    "tune": "cl_bench.api.runs",
     "report": "cl_bench.api.tables",
     "load": "cl_bench.api.tables",
     "Result": "cl_bench.api.result",

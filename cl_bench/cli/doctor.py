@@ -26,6 +26,7 @@ EXTRAS = {
     "mlflow": ("mlflow",),
     "wandb": ("wandb",),
     "huggingface": ("datasets",),
+    "optuna": ("optuna",),
 }
 LAUNCHERS = {
     "joblib": "hydra-joblib-launcher",

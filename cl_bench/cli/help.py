@@ -15,6 +15,7 @@ usage: cl-bench [GROUP=CHOICE ...] [KEY=VALUE ...] [-m] [-q]
        cl-bench ls runs [DIR ...]
        cl-bench report [DIR ...] [-h]
        cl-bench reproduce [PAPER ...] [--list] [-h]   # published numbers beside ours
+       cl-bench tune KEY=A,B,C [--report DATASET]  # choose there, report elsewhere
        cl-bench predict RUN INPUT.npz [-h]
        cl-bench export RUN [--task N] [-h]            # its network for other programs
        cl-bench forget RUN task=N [-h]                # drop what the run keeps for one task

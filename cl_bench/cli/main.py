@@ -20,6 +20,7 @@ COMMANDS = {
     "ls": "cl_bench.cli.ls",
     "report": "cl_bench.cli.report",
     "reproduce": "cl_bench.cli.reproduce",
+    "tune": "cl_bench.cli.tune",
     "predict": "cl_bench.cli.predict",
     "export": "cl_bench.cli.export",
     "forget": "cl_bench.cli.forget",
@@ -28,7 +29,7 @@ COMMANDS = {
     "new": "cl_bench.cli.new",
     "check": "cl_bench.cli.check",
 }
-OWN_HELP = ("report", "reproduce", "predict", "export", "forget", "new", "check")
+OWN_HELP = ("report", "reproduce", "tune", "predict", "export", "forget", "new", "check")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -52,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         return _complain(RunError(os_sentence(error)), 1)
     except KeyboardInterrupt:
-        again = not arguments or arguments[0] not in COMMANDS or arguments[0] == "reproduce"
+        again = not arguments or arguments[0] not in {*COMMANDS} - {"reproduce", "tune"}
         goes_on = "; the same command goes on" if again else ""
         print(f"cl-bench: interrupted{goes_on}", file=sys.stderr)
         return 130

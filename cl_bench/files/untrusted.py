@@ -29,7 +29,7 @@ class Damaged(Exception):
 def run_directories(places: Iterable[Path]) -> Iterator[Path]:
     """Directories at or below ``places`` that hold a run, each once, sorted within a place.
 
-    Symbolic links below a place are not followed.
+    Symbolic links below a place are not followed, and hidden directories are not entered.
     """
     seen = set()
     for place in places:
@@ -56,7 +56,7 @@ def _with_results(place: Path) -> Iterator[Path]:
             yield directory
             continue
         below = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False))
-        waiting += [directory / name for name in reversed(below)]
+        waiting += [directory / name for name in reversed(below) if not name.startswith(".")]
 
 
 def read_status(directory: Path) -> tuple[str, str, datetime | None]:

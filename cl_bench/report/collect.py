@@ -26,6 +26,7 @@ from cl_bench.metrics.base import Curve, Measured
 from cl_bench.results.curves import read_curve
 from cl_bench.results.forgotten import read_forgotten
 from cl_bench.results.record import read_learned, read_results
+from cl_bench.results.tuned import Tuned, read_tuned
 
 # the sections of the config that determine a result; the rest is where and how it was computed
 IDENTITY = ("method", "dataset", "model", "memory")
@@ -56,6 +57,7 @@ class RecordedRun:
     environment: dict[str, Any] = field(default_factory=dict)
     # the sections of IDENTITY, and what else determines the result
     config: dict[str, Any] = field(default_factory=dict)
+    tuned: Tuned | None = None  # how its settings were chosen, if ``tune`` has chosen them
 
     @property
     def code(self) -> str:
@@ -146,6 +148,7 @@ def _read_results(run: RecordedRun) -> None:
     run.learned = read_learned(run.directory, run.matrix)
     run.curve = read_curve(run.directory, len(names), len(run.learned))
     take_metrics(run, values)
+    run.tuned = read_tuned(run.directory)
     try:
         run.environment = read_json(run.directory / "environment.json")
     except Damaged:

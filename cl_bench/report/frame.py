@@ -13,7 +13,8 @@ FIRST = ("directory", "state", "problem", "time", "seed")
 
 
 def frame(runs: Sequence[RecordedRun]) -> pd.DataFrame:
-    """Where each run is and how it ended, its settings by group, its metrics in their order."""
+    """Where each run is and how it ended, its settings by group, its metrics in their order; how
+    its settings were ``tuned`` where one of the runs says it."""
     rows = [
         {
             "directory": str(run.directory),
@@ -32,6 +33,9 @@ def frame(runs: Sequence[RecordedRun]) -> pd.DataFrame:
     columns = [*FIRST, *sorted(settings, key=_place), *known, *sorted(measured - {*known})]
     found = pd.DataFrame(rows, columns=columns)
     found["problem"] = pd.Series([run.problem for run in runs], dtype=object)  # None, not NaN
+    told = [run.tuned and run.tuned.sentence() for run in runs]
+    if any(told):
+        found["tuned"] = pd.Series(told, dtype=object)
     return found.astype({"seed": "Int64"})
 
 

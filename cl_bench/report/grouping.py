@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -155,6 +156,19 @@ def _kinds(groups: Sequence[Group], keys: Sequence[str]) -> int:
 
 def _mixes(member: Group, key: str) -> bool:
     return len({setting(run, key) for run in member.runs}) > 1
+
+
+def tuned_notes(groups: Sequence[Group], labels: Sequence[str]) -> list[str]:
+    """How the settings of each row were chosen, of the rows that say it."""
+    notes = []
+    for member in groups:
+        told = [run.tuned.sentence() for run in member.runs if run.tuned is not None]
+        words = ", ".join(word for word in member.label(labels) if word != NONE)
+        for sentence, count in Counter(told).items():
+            n = len(member.runs)
+            some = f" ({count} of {n} runs)" if count < n else ""
+            notes.append(f"{words}{some}: {sentence}")
+    return notes
 
 
 def environment_notes(groups: Sequence[Group]) -> list[str]:

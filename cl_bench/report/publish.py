@@ -128,6 +128,7 @@ def _run_card(run: PublishedRun) -> str:
         "seed": run.seed, "ended": run.time, "accuracies, sha256": run.accuracy_sha256,
         "dataset, sha256": run.dataset_sha256, "stream, sha256": run.stream_sha256,
         "forgotten since": run.forgotten, **run.environment,
+        "settings": run.tuned and run.tuned.sentence(),
     }  # fmt: skip
     lines += [f"- {in_markdown(k)}: {in_markdown(_words(v))}" for k, v in facts.items() if v]
     return "\n".join([*lines, "", "Its configuration is in [config.yaml](config.yaml).", ""])

@@ -22,6 +22,7 @@ from cl_bench.files.untrusted import Damaged, clean, read_text
 from cl_bench.metrics.base import Measured
 from cl_bench.report.collect import FORGOTTEN, RecordedRun, take_config, take_metrics
 from cl_bench.results.record import accuracy_text, check_accuracy, check_learned, known_rows
+from cl_bench.results.tuned import Tuned
 
 FILE = "runs.jsonl"
 NAME = r"[A-Za-z0-9][\w.,+=-]{0,199}"
@@ -63,6 +64,7 @@ class PublishedRun(BaseModel):
     accuracy_sha256: str | None = Field(None, description="of accuracy.csv with these accuracies")
     dataset_sha256: str | None = Field(None, description="of the dataset's content")
     stream_sha256: str | None = Field(None, description="of the stream: tasks, samples, order")
+    tuned: Tuned | None = Field(None, description="how its settings were chosen, by cl-bench tune")
 
 
 def publishable(run: RecordedRun) -> bool:
@@ -88,7 +90,7 @@ def as_published(run: RecordedRun) -> PublishedRun:
         environment={key: facts[key] for key in TOLD if key in facts},
         accuracy_sha256=_checksum(run.names, run.matrix),
         dataset_sha256=dataset.get("sha256") if isinstance(dataset, dict) else None,
-        stream_sha256=facts.get("stream_sha256"),
+        stream_sha256=facts.get("stream_sha256"), tuned=run.tuned,
     )  # fmt: skip
 
 
@@ -144,6 +146,7 @@ def _read_line(line: str, path: Path, number: int) -> RecordedRun:
             run.problem = clean(told.message) or "diverged"
             return run
         _take_accuracy(run, told)
+        run.tuned = told.tuned
         return run
     except ValidationError as error:
         first = error.errors()[0]

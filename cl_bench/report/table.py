@@ -28,6 +28,7 @@ from cl_bench.report.grouping import (
     resolve,
     setting,
     text,
+    tuned_notes,
     varying,
 )
 from cl_bench.report.order_robustness import OrderRobustness, robustness
@@ -129,6 +130,7 @@ def build(
     grouping = group(runs, by)
     if sort is not None:
         _sort(grouping, sort, runs)
+    notes += tuned_notes(grouping.groups, grouping.labels)
     notes += grouping.notes + environment_notes(grouping.groups)
     orders = [] if by else robustness(grouping.groups, [*varying(runs), *_provenance(grouping)])
     frame = _frame(grouping, orders, interval, counted)

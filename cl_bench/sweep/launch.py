@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
-def run_sweep(overrides: list[str]) -> int:
-    """Carry out every combination; the exit code."""
+def run_sweep(overrides: list[str], table: bool = True) -> int:
+    """Carry out every combination and show what becomes of it, at the end in a ``table`` over
+    seeds; the exit code."""
     sweep, stopped = _carried_out(overrides, silent=False)
-    return sweep.conclude(stopped)
+    return sweep.conclude(stopped, table)
 
 
 def outcomes_of(overrides: list[str]) -> list[tuple[str, Outcome]]:

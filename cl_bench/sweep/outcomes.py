@@ -135,11 +135,12 @@ class Sweep(Callback):
             outcomes[number] = overrides, _told(number, overrides, outcome)
         return [outcomes[number] for number in sorted(outcomes)]
 
-    def conclude(self, stopped: BaseException | None = None) -> int:
+    def conclude(self, stopped: BaseException | None = None, table: bool = True) -> int:
         """Show the runs that were carried out elsewhere, list the failures; the exit code."""
         ordered = self.ordered()
         Sweep.shown.close()
-        Sweep.shown.print_table()
+        if table:
+            Sweep.shown.print_table()
         failures = [(overrides, outcome) for overrides, outcome in ordered if outcome.failed]
         if failures:
             print(f"cl-bench: {len(failures)} of {len(ordered)} runs failed:", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +84,11 @@ def print_plan(line: CommandLine) -> None:
         shown = duration(run.seconds) if run.to_do else ""
         table.add_row(run.state, shown, Text(clean(run.directory)))
     console.print(table)
+    console.print(summary(runs))
+
+
+def summary(runs: Sequence[Planned]) -> str:
+    """How many there are, and how long the rest takes."""
     left = [run for run in runs if run.to_do]
     known = [run.seconds for run in left if run.seconds is not None]
     words = f"{len(runs)} runs, {len(runs) - len(left)} finished, {len(left)} to do"
@@ -90,4 +96,4 @@ def print_plan(line: CommandLine) -> None:
         words += f": about {duration(sum(known))} one after the other"
     if unknown := len(left) - len(known):
         words += f"; no earlier run to judge {unknown} of them by"
-    console.print(words)
+    return words

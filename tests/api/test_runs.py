@@ -136,6 +136,21 @@ def test_runs_that_fail_are_rows_with_their_reason():
     assert "should be greater than 0" in found["problem"][2]
 
 
+def test_settings_are_chosen_on_one_stream_and_reported_on_another(capfd):
+    options = {**SWEPT, "method": "single", "method.lr": [0.001, 0.1]}
+    with pytest.warns(UserWarning, match=r"method\.lr=0\.1 is the largest value tried"):
+        found = cl_bench.tune(report="digits_rotations", seeds=1, report_seeds=2, jobs=1, **options)
+    assert capfd.readouterr().out == ""
+    assert list(found["seed"]) == [0, 1]
+    assert list(found["method.lr"]) == [0.1, 0.1]
+    assert set(found["dataset.name"]) == {"digits_rotations"}
+    assert found["tuned"].str.startswith("tuned on digits_permutations by ACC over 1 seed").all()
+    tried = cl_bench.load("outputs/.tuning").set_index("method.lr")["acc"]
+    assert tried[0.1] > tried[0.001]
+    with pytest.raises(cl_bench.UsageError, match="which overstates"):
+        cl_bench.tune(jobs=1, **options)
+
+
 def test_what_is_wrong_with_all_runs_of_a_sweep_is_an_exception():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

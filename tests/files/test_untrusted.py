@@ -121,6 +121,14 @@ def test_runs_are_looked_for_however_deep(tmp_path):
     subprocess.run(["rm", "-rf", tmp_path / "d"], check=True)  # Python's own way has a limit
 
 
+def test_hidden_directories_are_entered_only_where_they_are_named(tmp_path):
+    for name in ("a", ".b/c", "d/.e"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "status.json").touch()
+    assert list(run_directories([tmp_path])) == [tmp_path / "a"]
+    assert list(run_directories([tmp_path / ".b"])) == [tmp_path / ".b" / "c"]
+
+
 def test_a_sentence_keeps_its_lines_and_steers_no_terminal(capsys):
     complain("Tried:\n  - the \x1b[31mcache\n  - the web")
     assert capsys.readouterr() == ("", "cl-bench: Tried:\n  - the \ufffd[31mcache\n  - the web\n")

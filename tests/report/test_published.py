@@ -9,8 +9,10 @@ from cl_bench import metrics
 from cl_bench.errors import RunError
 from cl_bench.metrics.base import Measured
 from cl_bench.report.collect import RecordedRun, read_run, take_metrics
+from cl_bench.report.frame import frame
 from cl_bench.report.published import FILE, PublishedRun, as_published, read_published
 from cl_bench.report.table import build
+from cl_bench.results.tuned import Tuned, write_tuned
 
 
 def line(run):
@@ -30,6 +32,24 @@ def test_a_run_is_the_same_after_it_was_shared(tmp_path):
     assert (after.key, after.metrics, after.code) == (before.key, before.metrics, before.code)
     assert (after.matrix == before.matrix).all()
     assert (after.names, after.numbers) == (before.names, before.numbers)
+
+
+def test_how_settings_were_chosen_is_shared_and_told(tmp_path):
+    tuned = Tuned(stream="other", metric="acc", seeds=[1000], runs=2,
+                  values={"method.lr": ["0.1", "1"]}, chosen={"method.lr": "0.1"})  # fmt: skip
+    run = write_run(tmp_path / "a", "gem", 1)
+    write_tuned(run, tuned)
+    (after,) = read_published([shared(tmp_path / "b", line(run))])
+    assert after.tuned == tuned
+    others = [write_run(tmp_path / "a", method, 2) for method in ("gem", "er")]
+    note = "tuned on other by ACC over 1 seed, 2 runs: method.lr=0.1 of 0.1, 1"
+    assert f"gem (1 of 2 runs): {note}" in build([tmp_path / "a"]).notes
+    (others[1] / "tuned.json").write_text("{}")
+    (gap,) = build([tmp_path / "a"]).left_out
+    assert gap.reason.startswith("tuned.json: ")
+    rows = frame([read_run(run), read_run(others[0])])
+    assert rows["tuned"].tolist() == [note, None]
+    assert "tuned" not in frame([read_run(others[0])])
 
 
 def returning():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from cl_bench.api.words import swept_words, words_of
+from cl_bench.config.words import swept_words, words_of
 
 
 @pytest.mark.parametrize(
