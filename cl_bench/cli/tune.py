@@ -126,11 +126,8 @@ def _swept(words: Sequence[str]) -> list[str]:
 def _size(tuning: Tuning) -> str:
     asked = tuning.asked
     settings = asked.trials or len(tuning.search.samples)
-    first = asked.tuning_seeds[0]
-    return (
-        f"{tuning.where}: settings {settings}, seeds {asked.seeds} from {first}, "
-        f"runs {settings * asked.seeds}"
-    )
+    runs = settings * asked.seeds
+    return f"{tuning.where}: settings {settings} x seeds {asked.seeds} = runs {runs}"
 
 
 def _planned(tuning: Tuning) -> list[str]:

@@ -157,7 +157,7 @@ def test_each_method_is_tuned_by_itself(inline, tmp_path):
 def test_how_much_it_would_be(inline, tmp_path):
     code, out, err = inline(*TUNE, LR, "model.hidden=[12],[9]", "--dry-run")
     assert code == 0, err
-    assert "settings 4, seeds 2 from 1000, runs 8" in out
+    assert "settings 4 x seeds 2 = runs 8" in out
     assert "8 runs, 0 finished, 8 to do" in out
     assert "reporting what is chosen: runs 1" in out
     assert not (tmp_path / "outputs").exists()

@@ -7,6 +7,7 @@ from cl_bench.config.tables import by
 from cl_bench.errors import UsageError
 from cl_bench.run.build import choose
 
+SEQUENTIAL = "mnist_sequential"
 SIZES = {200: "small", 500: "middle", 5120: "large"}
 
 
@@ -116,3 +117,19 @@ def test_a_key_that_cannot_be_right_is_refused_by_whoever_checks_it():
         choose(config_of(["method=mer", "memory.size=abc"]))
     with pytest.raises(UsageError, match="takes keys and a table"):
         config_of(["method=mer", "method.lr=${by:1}"])
+
+
+@pytest.mark.parametrize(
+    ("method", "stream", "recipe"),
+    [
+        *((m, SEQUENTIAL, f"der2020/{SEQUENTIAL}_{m}_{{}}") for m in ("fdr", "hal", "gss", "gem")),
+        *((m, SEQUENTIAL, f"der2020/{SEQUENTIAL}_{m}") for m in ("lwf", "joint", "si")),
+        *((m, "mnist_rotations", f"lamaml2020/mnist_rotations_{m}") for m in ("lamaml", "sync")),
+        ("cmaml", "mnist_many_permutations", "lamaml2020/mnist_many_permutations_cmaml"),
+    ],
+)  # fmt: skip
+def test_a_pair_is_what_its_recipe_is(method, stream, recipe):
+    for size in (200, 5120) if "{" in recipe else (None,):
+        words = [] if size is None else [f"memory.size={size}"]
+        pair = config_of([f"method={method}", f"dataset={stream}", *words])
+        assert pair.identity() == config_of([f"+paper={recipe.format(size)}"]).identity()
