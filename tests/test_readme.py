@@ -14,6 +14,7 @@ import pytest
 from conftest import DIGITS, ROOT, environment
 
 from cl_bench.check import new
+from cl_bench.cli import tune
 from cl_bench.cli.help import TEXT
 from cl_bench.config import origins
 from cl_bench.config.choices import GROUPS, choices
@@ -181,6 +182,8 @@ def understood(words):
     if words[0] in ("new", "check", "report", "predict", "export", "forget", "reproduce"):
         command = importlib.import_module(f"cl_bench.cli.{words[0]}")
         command.parser().parse_known_args(words[1:])
+    elif words[0] == "tune":
+        tune.tunings_of(tune.parser().parse_intermixed_args(words[1:]))
     elif words[0] == "show":
         config_of(words[1:])
     elif words[0] in ("ls", "doctor"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 TRIALS = 20  # of a search that does not say how many
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     from cl_bench.cli.parser import Parser
 
     found = Parser(
@@ -48,19 +49,8 @@ def parser():
 
 def main(arguments: list[str]) -> int:
     options = parser().parse_intermixed_args(arguments)
-    if options.trials is not None and options.sampler == "grid":
-        raise UsageError(
-            "--trials: a grid has all its combinations; leave it out or say --sampler optuna"
-        )
-    from cl_bench.sweep.tune import Asked, tunings
-
+    found = tunings_of(options)
     quiet = options.quiet or "quiet=true" in options.words
-    words = [*options.words, *(["quiet=true"] if options.quiet else [])]
-    trials = (options.trials or TRIALS) if options.sampler == "optuna" else None
-    asked = Asked(
-        words, options.report, options.metric, options.seeds, options.report_seeds, trials
-    )
-    found = tunings(asked)
     if options.dry_run:
         for tuning in found:
             print("\n".join(_planned(tuning)))
@@ -73,6 +63,21 @@ def main(arguments: list[str]) -> int:
     if not quiet:
         _print_end(found, choices)
     return max(codes)
+
+
+def tunings_of(options: argparse.Namespace) -> list[Tuning]:
+    """What the command asks for, checked."""
+    if options.trials is not None and options.sampler == "grid":
+        raise UsageError(
+            "--trials: a grid has all its combinations; leave it out or say --sampler optuna"
+        )
+    from cl_bench.sweep.tune import Asked, tunings
+
+    words = [*options.words, *(["quiet=true"] if options.quiet else [])]
+    trials = (options.trials or TRIALS) if options.sampler == "optuna" else None
+    return tunings(
+        Asked(words, options.report, options.metric, options.seeds, options.report_seeds, trials)
+    )
 
 
 def _choose(tuning: Tuning, quiet: bool) -> Choice:

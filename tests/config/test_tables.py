@@ -88,7 +88,7 @@ def test_the_examples_are_mnist_s_settings():
     [
         (200, (0.01, 10), (0.03, 0.2, 10), (0.03, 0.2, 1.0, 128)),
         (500, (0.1, 10), (0.03, 1.0, 128), (0.03, 1.0, 0.5, 10)),
-        (5120, (0.1, 10), (0.1, 0.5, 10), (0.1, 0.2, 0.5, 64)),
+        (5120, (0.1, 10), (0.1, 0.5, 128), (0.1, 0.2, 0.5, 64)),
     ],
 )
 def test_der_s_table_on_sequential_mnist(size, er, der, derpp):
@@ -132,4 +132,6 @@ def test_a_pair_is_what_its_recipe_is(method, stream, recipe):
     for size in (200, 5120) if "{" in recipe else (None,):
         words = [] if size is None else [f"memory.size={size}"]
         pair = config_of([f"method={method}", f"dataset={stream}", *words])
-        assert pair.identity() == config_of([f"+paper={recipe.format(size)}"]).identity()
+        found = config_of([f"+paper={recipe.format(size)}"])
+        for section in ("method", "dataset", "memory"):  # the network is the same for all methods
+            assert getattr(pair, section) == getattr(found, section)
