@@ -230,7 +230,7 @@ class Tuning:
 
     def _check_apart(self, reported: RunConfig) -> None:
         ours, theirs = self.example.dataset, reported.dataset
-        same = all(ours.get(key) == theirs.get(key) for key in ("name", "path", "read"))
+        same = ours["name"] == theirs["name"] and _samples(self.example) == _samples(reported)
         if same and not self.reserved:
             raise UsageError(
                 f"tune: {self.stream} would be tuned on and reported, which overstates; name "
@@ -351,7 +351,7 @@ class Tuning:
             reserved=self.reserved,
             metric=self.metric.key,
             seeds=self.asked.tuning_seeds,
-            runs=sum(len(trial.runs) for trial in trials),
+            runs=len({path for trial in trials for path in trial.runs}),
             failed=sum(len(trial.failed) for trial in trials),
             values=self.search.values,
             chosen=picked,
@@ -372,10 +372,16 @@ class Tuning:
         return notes
 
     def differences(self, setting: Setting) -> list[str]:
-        """What else is set otherwise where it is reported: the settings for a method and a stream
-        come with the stream."""
+        """What else is set otherwise where it is reported, since the settings for a method and a
+        stream come with the stream; and that the two streams are of the same samples."""
         there = self.tuning_configs(setting)[0]
         notes = [
+            f"{cfg.dataset['name']} has the samples of {self.stream}: another dataset is a "
+            "stricter test"
+            for cfg in self.report_configs(setting)
+            if not self.reserved and _samples(cfg) == _samples(there)
+        ]
+        notes += [
             f"on {cfg.dataset['name']} it will not be set as where it is tuned: {', '.join(other)}"
             for cfg in self.report_configs(setting)
             if (other := _different(there, cfg, set(self.search.values)))
@@ -464,6 +470,11 @@ def _directory(cfg: RunConfig) -> Path:
 
 def _state(directory: Path) -> str:
     return read_status(directory)[0] if (directory / "status.json").is_file() else "not begun"
+
+
+def _samples(cfg: RunConfig) -> list[Any]:
+    """Where a stream's samples are from."""
+    return [cfg.dataset.get(key) for key in ("source", "path", "read")]
 
 
 def _different(there: RunConfig, here: RunConfig, tuned: set[str]) -> list[str]:

@@ -169,6 +169,7 @@ def test_other_settings_where_it_is_reported_are_told(inline):
     )
     assert code == 0, err
     assert "dataset.batch_size=10 (there 1)" in out
+    assert "digits_rotations has the samples of digits_permutations" in out
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,13 @@ def tuning(metric="acc"):
 
 
 def trials(found, means, failed=()):
-    runs = (Path("a"), Path("b"))
     return [
-        Trial(setting, (mean, mean), ("it diverged",) if i in failed else (), runs)
+        Trial(
+            setting,
+            (mean, mean),
+            ("it diverged",) if i in failed else (),
+            (Path(f"{i}-seed1000"), Path(f"{i}-seed1001")),
+        )
         for i, (setting, mean) in enumerate(zip(found.search.samples, means, strict=True))
     ]
 
