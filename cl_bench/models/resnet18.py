@@ -6,7 +6,7 @@ feature maps across all layers".
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch.nn.functional as F
 from pydantic import Field
@@ -26,10 +26,18 @@ class ResNet18(nn.Module):
 
     With ``width: 20``, 3 channels of 32x32 and 100 outputs it has 1,109,240 parameters. Weights,
     and the head's bias, are uniform in ±1/√fan_in (PyTorch's default, which the authors use).
+    ``init: agem_authors`` draws those of a k x k convolution from ±1/√(k · channels), as the code
+    of Chaudhry et al. 2019 (arXiv:1812.00420) does: √k as wide, so that under BatchNorm, where a
+    weight's scale does not count, one step of a given learning rate turns it by a k-th.
     """
 
     class Settings(Section):
         width: int = Field(ge=1, le=1024)
+        # only recipes of a protocol that has them so name them
+        init: Literal["torch", "agem_authors"] = Field(
+            default="torch", description="agem_authors: convolutions √(kernel's side) as wide"
+        )
+        epsilon: float = Field(default=1e-5, gt=0, description="added to BatchNorm's variances")
 
         def narrowed(self, parts: int) -> dict[str, Any]:
             """The change that makes every stage 1/parts as wide, one feature map at least."""
@@ -64,6 +72,11 @@ class ResNet18(nn.Module):
         bound = (inputs * pooled) ** -0.5
         for parameter in (self.head.weight, self.head.bias):
             nn.init.uniform_(parameter, -bound, bound)
+        for layer in self.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.eps = settings.epsilon
+            elif isinstance(layer, nn.Conv2d) and settings.init == "agem_authors":
+                layer.weight.data.mul_(layer.kernel_size[0] ** 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.norm(self.conv(with_channels(x))).relu()

@@ -17,7 +17,7 @@ BLOCK = 4096  # samples that are measured and changed at a time
 @dataclass(frozen=True)
 class Normalizer:
     """x ↦ (x - ``shift``) / ``scale``: each feature of (n, D), each channel of (n, C, H, W), the
-    whole of (n, H, W).
+    whole of (n, H, W); where it only centers, each pixel by itself.
 
     A feature that is the same in every sample it was measured on is shifted alone.
     """
@@ -27,14 +27,17 @@ class Normalizer:
 
     @classmethod
     def measured(
-        cls, kind: Literal["standardize", "minmax"], images: Tensor, rows: Tensor
+        cls, kind: Literal["standardize", "minmax", "center"], images: Tensor, rows: Tensor
     ) -> Normalizer:
-        """``standardize``: mean 0 and standard deviation 1, ``minmax``: from 0 to 1, on ``rows``
-        (n,) of images (N, ...).
+        """``standardize``: mean 0 and standard deviation 1, ``minmax``: from 0 to 1, ``center``:
+        less the mean sample, on ``rows`` (n,) of images (N, ...).
 
         In float64 on the CPU, wherever the images are: not every device has it.
         """
-        together = [0, *range(2, images.dim())] if images.dim() != 3 else [0, 1, 2]
+        if kind == "center":
+            together = [0]
+        else:
+            together = [0, *range(2, images.dim())] if images.dim() != 3 else [0, 1, 2]
         sums, squares, low, high = [], [], [], []
         count = len(rows) * images[0].numel()
         for block in rows.to(images.device).split(BLOCK):
@@ -44,14 +47,15 @@ class Normalizer:
             sums.append(x.sum(together, keepdim=True))
         least, most = torch.stack(low).amin(0), torch.stack(high).amax(0)
         if kind == "minmax":
-            shift, scale = least, most - least
-        else:
-            shift = reduce(torch.add, sums) / (count / sums[0].numel())
-            for block in rows.to(images.device).split(BLOCK):
-                x = _wide(images.index_select(0, block))
-                squares.append((x - shift).square().sum(together, keepdim=True))
-            scale = (reduce(torch.add, squares) / (count / shift.numel())).sqrt()
-        return cls(shift, torch.where(most > least, scale, 1.0))
+            return cls(least, torch.where(most > least, most - least, 1.0))
+        mean = reduce(torch.add, sums) / (count / sums[0].numel())
+        if kind == "center":
+            return cls(mean, torch.ones_like(mean))
+        for block in rows.to(images.device).split(BLOCK):
+            x = _wide(images.index_select(0, block))
+            squares.append((x - mean).square().sum(together, keepdim=True))
+        scale = (reduce(torch.add, squares) / (count / mean.numel())).sqrt()
+        return cls(mean, torch.where(most > least, scale, 1.0))
 
     def __call__(self, images: Tensor) -> Tensor:
         """float32 (n, ...) of images uint8 or float32 (n, ...)."""

@@ -120,8 +120,10 @@ class StreamSettings(Section):
     seed: int = Field(ge=0, lt=2**63)
     # of own data alone, whose files name them
     read: dict[str, Any] = Field(default_factory=dict)
-    normalize: Literal["none", "standardize", "minmax"] = Field(
-        default="none", description="inputs brought to mean 0 and deviation 1, or to [0, 1]"
+    normalize: Literal["none", "standardize", "minmax", "center"] = Field(
+        default="none",
+        description="inputs brought to mean 0 and deviation 1, or to [0, 1]; center: less the mean "
+        "sample",
     )
     statistics: Literal["first_task", "training"] = Field(
         default="first_task", description="the training samples that normalize is measured on"

@@ -66,6 +66,19 @@ def test_initialisation_depends_on_the_generator_alone(name):
     assert first.isfinite().all()
 
 
+def test_resnet18_as_agem_authors_begin_it():
+    usual, theirs = build("resnet18"), build("resnet18", init="agem_authors", epsilon=1e-3)
+    for ours, other in zip(usual.modules(), theirs.modules(), strict=True):
+        if isinstance(ours, torch.nn.Conv2d):  # ±1/√(k · channels) where ours has k · k
+            side, channels = ours.kernel_size[0], ours.in_channels
+            torch.testing.assert_close(other.weight, ours.weight * side**0.5)
+            assert other.weight.abs().max() <= (side * channels) ** -0.5
+        elif isinstance(ours, torch.nn.BatchNorm2d):
+            assert (ours.eps, other.eps) == (1e-5, 1e-3)
+        elif isinstance(ours, torch.nn.Linear):
+            assert torch.equal(ours.weight, other.weight)
+
+
 def test_initial_scales():
     convolution = build("resnet18").blocks[5].conv2.weight
     bound = (convolution.shape[1] * 9) ** -0.5

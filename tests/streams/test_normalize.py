@@ -52,6 +52,13 @@ def test_minmax_of_the_first_task_leaves_later_ones_outside():
     assert whole.max() == 1
 
 
+def test_center_takes_the_mean_picture_away_pixel_by_pixel():
+    images = RNG.integers(0, 256, (400, 3, 6, 6), dtype=np.uint8)
+    found = stream(images, normalize="center", statistics="training").train.images
+    wanted = images / 255 - (images / 255).mean(0)
+    np.testing.assert_allclose(found.numpy(), wanted, atol=1e-6)
+
+
 def test_a_picture_is_measured_by_its_channels():
     images = RNG.integers(0, 256, (400, 3, 6, 6), dtype=np.uint8)
     images[:, 1] //= 2
