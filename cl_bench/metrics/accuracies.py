@@ -117,8 +117,14 @@ def _forward(run: Measured) -> np.ndarray:
 
 
 def _drops(run: Measured) -> np.ndarray:
-    """Best accuracy before the last stay minus the final one, of all tasks but the last one's."""
-    return (run.matrix[1:-1].max(axis=0) - run.matrix[-1])[_past(run)]
+    """Best accuracy before the last stay minus the final one, of all tasks but the last one's.
+
+    Rows before the task's first stay count where it was tested then (``evaluate=all``).
+    """
+    rows = run.matrix[1:-1]
+    ahead = np.arange(1, len(rows) + 1)[:, None] < run.first
+    known = np.where(ahead & np.isnan(rows), -np.inf, rows)
+    return (known.max(axis=0) - run.matrix[-1])[_past(run)]
 
 
 def _over(terms: np.ndarray, count: int) -> float | None:

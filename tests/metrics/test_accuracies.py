@@ -76,3 +76,19 @@ def test_the_last_task_may_be_one_that_returns():
 def test_a_matrix_has_a_row_per_stay():
     with pytest.raises(ValueError, match=r"\(S\+1, T\)"):
         computed(MATRIX, learned=(0, 1, 0, 2))
+
+
+@pytest.mark.parametrize("learned", [(0, 1, 2), (2, 0, 1)])
+def test_forgetting_does_not_need_tests_of_tasks_to_come(learned):
+    matrix = np.random.default_rng(2).random((4, 3))
+    for row in range(1, 4):
+        later = [task for task in range(3) if task not in learned[:row]]
+        matrix[row, later] = 0  # not better than what follows
+    whole = computed(matrix, learned=learned)
+    for row in range(1, 4):
+        matrix[row, [task for task in range(3) if task not in learned[:row]]] = np.nan
+    seen = computed(matrix, learned=learned)
+    assert seen["forgetting"] == whole["forgetting"]
+    assert seen["worst_forgetting"] == whole["worst_forgetting"]
+    matrix[2, learned[0]] = np.nan  # it could have been the best
+    assert computed(matrix, learned=learned)["forgetting"] is None
