@@ -1,20 +1,24 @@
 """Gradients of many groups of samples, for networks that are stacks of linear layers.
 
 The weight gradient of a group is Σ_i δ_i a_iᵀ in every layer: one matrix product, written to where
-it is wanted. A group is a piece of work for one thread, so that no digit depends on their number.
+it is wanted. Groups go through the network some at a time, each such piece in one thread, so that
+no digit depends on their number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import math
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from cl_bench.network.linear_stack import LANES, Forward, LinearStack, Passed, backward, product
+from cl_bench.network.linear_stack import LANES, Forward, LinearStack, backward, product
 from cl_bench.network.workers import Workers
 
+ROWS = 2560  # samples of a piece: what Python does for it takes as long as some 500 of them
 MANY = 128  # samples whose losses are worth another layout of the logits
 
 # (logits (n, C), which samples of the batch) -> loss of every sample (n,)
@@ -25,7 +29,8 @@ class Groups:
     """Samples of K groups: ``x`` is (K, m, *input_shape); group k is its first ``counts[k]``
     samples, the rest is padding.
 
-    ``dtype`` is that of the products that they enter; None: their own.
+    ``pieces`` are ranges of groups that go through a network together, and ``inputs`` are their
+    flat samples, padding too. ``dtype`` is that of the products that they enter; None: their own.
     """
 
     def __init__(
@@ -38,8 +43,9 @@ class Groups:
         self.counts = counts
         self.size = x.shape[1]  # m
         self.dtype = dtype
-        inputs = x if dtype is None else x.to(dtype)
-        self.flat = [part[:n].flatten(1) for part, n in zip(inputs, counts, strict=True)]
+        self.pieces = _pieces(len(counts), self.size)
+        flat = (x if dtype is None else x.to(dtype)).flatten(2)
+        self.inputs = [flat[piece.start : piece.stop].flatten(0, 1) for piece in self.pieces]
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -48,12 +54,25 @@ class Groups:
         """Where the samples of group k are in the flattened (K·m) batch."""
         return slice(k * self.size, k * self.size + self.counts[k])
 
-    def mean_losses(self, losses: Tensor) -> Tensor:
-        """The sum of the groups' mean losses, of every sample's loss (K·m,)."""
-        rows = losses.view(len(self), self.size)
-        if set(self.counts) == {self.size}:
+    def of_piece(self, place: int) -> Iterator[tuple[int, slice]]:
+        """The groups of a piece, and where the samples of each are in its inputs."""
+        for number, k in enumerate(self.pieces[place]):
+            yield k, slice(number * self.size, number * self.size + self.counts[k])
+
+    def mean_losses(self, losses: Tensor, piece: range) -> Tensor:
+        """The sum of the mean losses of a piece's groups, of every sample's loss."""
+        rows, counts = losses.view(len(piece), self.size), self.counts[piece.start : piece.stop]
+        if set(counts) == {self.size}:
             return rows.mean(1).sum()
-        return sum(row[:n].mean() for row, n in zip(rows, self.counts, strict=True))
+        return sum(row[:n].mean() for row, n in zip(rows, counts, strict=True))
+
+
+def _pieces(groups: int, size: int) -> list[range]:
+    """An even number of pieces of at most some ROWS samples, so that two threads get as much to
+    do; the number of threads has no say in it."""
+    some = min(groups, 2 * math.ceil(groups * size / (2 * ROWS)))
+    ends = [groups * number // some for number in range(some + 1)]
+    return [range(start, end) for start, end in itertools.pairwise(ends)]
 
 
 class Gradients:
@@ -88,25 +107,25 @@ class StackGradients(Gradients):
     ) -> None:
         super().__init__(rows)
         self._stack, self._groups, self._loss, self._workers = stack, groups, sample_loss, workers
-        self._passed: list[Passed] = []
-        self._layers: list[list[AtLayer]] = [[] for _ in range(len(groups))]
+        self._known: list[list[AtLayer]] = []  # of every piece, once it is asked for
 
     @torch.no_grad()
     def formed(self) -> Tensor:
-        if not self._passed:
-            self._forward()
         parts, dtype = _parts(self._stack), self._groups.dtype
+        back = self._passes()
 
-        def form(k: int) -> None:
-            for (a, delta), (weight_part, bias_part) in zip(self._back(k), parts, strict=True):
-                weight = self._rows[k, weight_part].view(delta.shape[1], a.shape[1])
-                if dtype is None:
-                    torch.mm(delta.t(), a, out=weight)
-                else:
-                    weight.copy_(product(delta.t(), a, dtype))
-                torch.sum(delta, 0, out=self._rows[k, bias_part])
+        def form(place: int) -> None:
+            layers = back(place)
+            for k, rows in self._groups.of_piece(place):
+                for (a, delta, _), (weight_part, bias_part) in zip(layers, parts, strict=True):
+                    weight = self._rows[k, weight_part].view(delta.shape[1], a.shape[1])
+                    if dtype is None:
+                        torch.mm(delta[rows].t(), a[rows], out=weight)
+                    else:
+                        weight.copy_(product(delta[rows].t(), a[rows], dtype))
+                    torch.sum(delta[rows], 0, out=self._rows[k, bias_part])
 
-        self._workers.map(form, range(len(self._groups)))
+        self._workers.map(form, range(len(self._groups.pieces)))
         return self._rows
 
     @torch.no_grad()
@@ -115,61 +134,50 @@ class StackGradients(Gradients):
 
         That is less work if there are few samples j.
         """
-        if self._passed or not isinstance(one, StackGradients) or not one._few():
+        if self._known or not isinstance(one, StackGradients) or not one._few():
             return super().inner(one)
-        single, dtype = one._back(0), self._groups.dtype
-        self._forward(single[0].a)
+        single, dtype, size = one._passes()(0), self._groups.dtype, self._groups.size
+        back = self._passes(single[0].a)
 
-        def with_one(k: int) -> Tensor:
-            ours = self._back(k)
+        def with_one(place: int) -> Tensor:
+            layers = back(place)
             # a bias is the weight of an input of one
-            inputs = [self._passed[k].beside.t()] + [
-                product(other.a, layer.a.t(), dtype).add_(1)
-                for layer, other in zip(ours[1:], single[1:], strict=True)
+            inputs = [layers[0].beside] + [
+                product(layer.a, other.a.t(), dtype).add_(1)
+                for layer, other in zip(layers[1:], single[1:], strict=True)
             ]
-            return torch.stack(
-                [
-                    torch.mm(other.delta, layer.delta.t()).mul_(a).sum()
-                    for layer, other, a in zip(ours, single, inputs, strict=True)
-                ]
-            ).sum()
+            products = [
+                torch.mm(layer.delta, other.delta.t()).mul_(a).view(-1, size * len(other.a)).sum(1)
+                for layer, other, a in zip(layers, single, inputs, strict=True)
+            ]
+            return torch.stack(products).sum(0)
 
-        return torch.stack(self._workers.map(with_one, range(len(self._groups))))
+        return torch.cat(self._workers.map(with_one, range(len(self._groups.pieces))))
 
-    def _forward(self, beside: Tensor | None = None) -> None:
-        """All groups, and the derivative of the loss by their outputs."""
+    def _passes(self, beside: Tensor | None = None) -> Callable[[int], list[AtLayer]]:
+        """What the samples of a piece have at every layer, the first one first: a way forward and
+        back through the stack if it is asked for it for the first time."""
         groups = self._groups
+        if self._known:
+            return self._known.__getitem__
         forward = Forward(self._stack, groups.dtype, beside)
-        logits = self._logits()
+        self._known = [[] for _ in groups.pieces]
 
-        def there(k: int) -> Passed:
-            passed = forward(groups.flat[k])
-            logits[groups.rows(k)] = passed.outputs
-            return passed
+        def there_and_back(place: int) -> list[AtLayer]:
+            if not self._known[place]:
+                piece = groups.pieces[place]
+                passed = forward(groups.inputs[place])
+                rows = slice(piece.start * groups.size, piece.stop * groups.size)
+                delta = _by_logits(
+                    _classes_apart(passed.outputs),
+                    lambda logits: groups.mean_losses(self._loss(logits, rows), piece),
+                )
+                # however the loss lays them out, the products that follow are formed in one way
+                back = backward(self._stack, passed, delta.contiguous(), groups.dtype)
+                self._known[place] = [AtLayer(a, d, passed.beside) for _, a, d in back][::-1]
+            return self._known[place]
 
-        self._passed = self._workers.map(there, range(len(groups)))
-        self._by_logits = _by_logits(
-            logits, lambda z: groups.mean_losses(self._loss(z, slice(0, len(z))))
-        )
-
-    def _logits(self) -> Tensor:
-        """Room for the outputs (K·m, C); those of a class beside each other, where a sample has
-        fewer than a processor takes at a time, which are then taken one by one."""
-        n, count = len(self._groups) * self._groups.size, len(self._stack.layers[-1].bias)
-        if n > MANY and count < LANES and self._rows.device.type == "cpu":
-            return self._rows.new_zeros(count, n).t()
-        return self._rows.new_zeros(n, count)
-
-    def _back(self, k: int) -> list[AtLayer]:
-        """What group k has at every layer, the first one first."""
-        if not self._passed:
-            self._forward()
-        if not self._layers[k]:
-            # however the loss lays them out, the products that follow are formed in one way
-            deltas = self._by_logits[self._groups.rows(k)].contiguous()
-            layers = backward(self._stack, self._passed[k], deltas, self._groups.dtype)
-            self._layers[k] = [AtLayer(a, delta) for _, a, delta in layers][::-1]
-        return self._layers[k]
+        return there_and_back
 
     def _few(self) -> bool:
         """Whether inner products with this group's gradient are less work without it."""
@@ -177,11 +185,21 @@ class StackGradients(Gradients):
         return 2 * self._groups.counts[0] * widths < self._rows.shape[1]
 
 
+def _classes_apart(logits: Tensor) -> Tensor:
+    """The logits (n, C), those of a class beside each other where a sample has fewer than a
+    processor takes at a time, which are then taken one by one."""
+    if len(logits) > MANY and logits.shape[1] < LANES and logits.device.type == "cpu":
+        return logits.t().contiguous().t()
+    return logits
+
+
 class AtLayer(NamedTuple):
-    """A layer's inputs (n, ·) and the derivatives δ (n, ·) of the loss by its outputs."""
+    """A layer's inputs (n, ·), the derivatives δ (n, ·) of the loss by its outputs, and the inputs'
+    products (n, b) with what was shown beside them, if it is the first."""
 
     a: Tensor
     delta: Tensor
+    beside: Tensor
 
 
 def add_gradients_to_the(

@@ -17,9 +17,9 @@ from cl_bench.run.build import Run
 from cl_bench.streams.task import Task
 from cl_bench.streams.transforms import to_unit
 
-# what fans make of a block of samples stays in a core's cache: rows and outputs of a first layer;
-# and the weights of those that are made at a time
-FAN_ROWS, FAN_NUMBERS, FAN_WEIGHTS = 500, 2**18, 2**23
+# what a fan makes of a block of samples stays in a core's cache: its rows and the outputs of its
+# first layer; and the weights of those that are made at a time
+FAN_ROWS, FAN_OUTPUTS, FAN_WEIGHTS = 500, 400, 2**23
 
 
 Row = list[float | None]
@@ -165,7 +165,7 @@ def _fans(run: Run, together: dict[LinearStack, list[tuple[Task, Tensor]]]) -> I
     fans: Fans = []
     room = FAN_WEIGHTS
     for stack, members in together.items():
-        some = max(1, FAN_WEIGHTS // members[0][1].numel())
+        some = max(1, FAN_OUTPUTS // len(members[0][1]))
         for start in range(0, len(members), some):
             tasks, weights = zip(*members[start : start + some], strict=True)
             fans.append((Fan(stack, weights, run.stream.test.columns, run.precision), list(tasks)))
@@ -180,18 +180,17 @@ def _fans(run: Run, together: dict[LinearStack, list[tuple[Task, Tensor]]]) -> I
 def _right_together(run: Run, fans: Fans) -> dict[int, Tensor]:
     """How many images of the whole test set are answered right in each task, by its index."""
     test = run.stream.test
-    images = test.images.flatten(1)
+    inputs = test.in_columns  # made here, not by two threads at a time
     tasks = [task for _, members in fans for task in members]
 
     def right(rows: slice) -> Tensor:
-        x = to_unit(images[rows].index_select(1, test.columns))
+        x = to_unit(inputs[rows])
         found = []
         for fan, members in fans:
             logits = run.scenario.mask(fan(x), torch.tensor([task.index for task in members]))
             found.append((logits.argmax(2) == test.labels[rows][:, None]).sum(0))
         return torch.cat(found)
 
-    size = max(1, min(FAN_ROWS, FAN_NUMBERS // max(len(fan.bias) for fan, _ in fans)))
-    blocks = [slice(start, start + size) for start in range(0, len(test), size)]
+    blocks = [slice(start, start + FAN_ROWS) for start in range(0, len(test), FAN_ROWS)]
     counts = reduce(torch.add, run.workers.map(right, blocks))
     return {task.index: count for task, count in zip(tasks, counts, strict=True)}

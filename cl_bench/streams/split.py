@@ -32,3 +32,8 @@ class Split:
     def columns(self) -> Tensor:
         """Positions (d,) in flat images of what is not zero in all of them."""
         return self.images.flatten(1).any(0).nonzero().flatten()
+
+    @cached_property
+    def in_columns(self) -> Tensor:
+        """The flat images without the rest, (N, d)."""
+        return self.images.flatten(1).index_select(1, self.columns)

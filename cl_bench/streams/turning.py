@@ -46,6 +46,7 @@ class Turned(Transform):
         self.splits = train, test
 
     def __call__(self, split: Split, rows: slice | Tensor) -> Tensor:
+        assert isinstance(split, TurnedSplit)  # the stream has no others
         images = split.take(rows)
         degrees = split.degrees[rows if isinstance(rows, slice) else rows.cpu()]
         turned = torch.empty_like(images)
