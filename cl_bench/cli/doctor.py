@@ -9,11 +9,12 @@ import re
 import shutil
 import sys
 import tempfile
+import timeit
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cl_bench
 from cl_bench.errors import UsageError
@@ -101,7 +102,7 @@ def _devices() -> list[Finding]:
         return [*found, Finding("problem", "PyTorch", f"cannot be imported: {error}")]
     except OSError as error:  # a broken shared library
         return [*found, Finding("problem", "PyTorch", f"cannot be loaded: {error}")]
-    found.append(Finding("ok", "PyTorch", torch.__version__))
+    found += [Finding("ok", "PyTorch", torch.__version__), _bf16()]
     if not torch.cuda.is_available():
         why = "built for the CPU" if torch.version.cuda is None else "no usable GPU or driver"
         return [*found, Finding("info", "CUDA", f"not available ({why}); runs use the CPU")]
@@ -110,6 +111,33 @@ def _devices() -> list[Finding]:
         words = f"{torch.cuda.get_device_name(index)}, {free >> 20} of {total >> 20} MiB free"
         found.append(Finding("ok", f"cuda:{index}", words))
     return found
+
+
+def _bf16() -> Finding:
+    """What ``device.precision=bf16`` would do here: some processors have the instructions, and are
+    slower by them."""
+    import torch
+
+    from cl_bench.run.build import multiplies_bf16
+
+    if not multiplies_bf16(torch.device("cpu")):
+        return Finding("info", "bf16", "the CPU has no instructions for it")
+    ratio = _product_seconds(torch.bfloat16) / _product_seconds(torch.float32)
+    words = f"a product takes the CPU {ratio:.1f} times as long as float32's"
+    return Finding("ok" if ratio < 1 else "info", "bf16", words)
+
+
+def _product_seconds(dtype: Any) -> float:
+    """The least that a product of an MLP's first layer takes one thread."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    a, b = torch.ones(256, 784, dtype=dtype), torch.ones(784, 100, dtype=dtype)
+    try:
+        return min(timeit.repeat(lambda: a @ b, number=1, repeat=20))
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _data() -> list[Finding]:

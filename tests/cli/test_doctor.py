@@ -1,8 +1,10 @@
 import os
 
 import pytest
+import torch
 
 from cl_bench.cli import doctor
+from cl_bench.run import build
 
 
 @pytest.fixture
@@ -31,6 +33,17 @@ def test_data_is_present_or_not(found, tmp_path):
     assert found()["data mnist"][0] == "info"
     (tmp_path / "data" / "mnist" / f"{FILES[-1]}.gz").touch()
     assert found()["data mnist"][0] == "ok"
+
+
+def test_bf16_pays_only_where_its_products_are_faster(found, monkeypatch):
+    seconds = {torch.float32: 2.0, torch.bfloat16: 1.0}
+    monkeypatch.setattr(doctor, "_product_seconds", seconds.__getitem__)
+    monkeypatch.setattr(build, "multiplies_bf16", lambda device: True)
+    assert found()["bf16"] == ("ok", "a product takes the CPU 0.5 times as long as float32's")
+    seconds[torch.bfloat16] = 3.0
+    assert found()["bf16"] == ("info", "a product takes the CPU 1.5 times as long as float32's")
+    monkeypatch.setattr(build, "multiplies_bf16", lambda device: False)
+    assert found()["bf16"] == ("info", "the CPU has no instructions for it")
 
 
 def test_examining_leaves_nothing_behind(found, tmp_path):
