@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from cl_bench.errors import RunError
 from cl_bench.files.untrusted import Damaged, read_yaml
+from cl_bench.metrics import find
+from cl_bench.metrics.base import as_told
+from cl_bench.results.record import read_measure
 from cl_bench.results.summary import heat_colours, heat_table, metric_lines, read_shown
 from cl_bench.run.load import check_finished
 
@@ -22,8 +25,8 @@ if TYPE_CHECKING:
 class Result:
     """What a finished run left in its ``directory``.
 
-    ``matrix`` (S+1, T): accuracy on every task after each stay at one, row 0 untrained, NaN where
-    it was not measured; ``learned``
+    ``matrix`` (S+1, T): accuracy (of numbers R²) on every task after each stay at one, row 0
+    untrained, NaN where it was not measured; ``learned``
     (S,) is the task (its column) of each stay, 0 to T-1 where no task returns. ``tasks`` (T): their
     names. ``metrics``: those of ``metrics.json``. ``config``: the resolved configuration,
     a dictionary for each group. A notebook and :mod:`rich` show the matrix and the metrics.
@@ -38,6 +41,7 @@ class Result:
         self.matrix: np.ndarray = matrix
         self.metrics: dict[str, Any] = metrics
         self.learned: tuple[int, ...] = learned
+        self._measure = read_measure(self.directory)
         self._numbers = gone.numbers(len(self.tasks))
 
     @cached_property
@@ -48,8 +52,11 @@ class Result:
             raise RunError(f"{self.directory}: {error}") from None
 
     def __repr__(self) -> str:
-        shown = (f"{key.upper()} {self.metrics[key]:.4f}" for key in self._scores())
+        shown = (f"{self._heading(key)} {self.metrics[key]:.4f}" for key in self._scores())
         return f"<Result {self.directory}: {', '.join(shown)}>"
+
+    def _heading(self, key: str) -> str:
+        return as_told(find(key), self._measure).heading
 
     def _scores(self) -> list[str]:
         known = ("acc", "bwt", "fwt")
@@ -62,7 +69,7 @@ class Result:
 
         yield Text(str(self.directory), style="bold")
         yield heat_table(self._numbers, self.matrix, options.max_width, self.learned)
-        yield Text("\n".join(metric_lines(self.metrics)))
+        yield Text("\n".join(metric_lines(self.metrics, self._measure)))
 
     def _repr_html_(self) -> str:
         """The matrix in percent, coloured, above its metrics."""
@@ -82,7 +89,7 @@ class Result:
             f"<tr><th>{label}</th>{''.join(map(cell, values))}</tr>"
             for label, values in zip(labels, self.matrix.tolist(), strict=True)
         )
-        lines = html.escape("\n".join(metric_lines(self.metrics)))
+        lines = html.escape("\n".join(metric_lines(self.metrics, self._measure)))
         return (
             f"<b>{html.escape(str(self.directory))}</b>"
             f"<table><tr><th></th>{head}</tr>{rows}</table><pre>{lines}</pre>"

@@ -87,7 +87,7 @@ def _carry_through(run: Run, record: RunRecord, known: Forgotten) -> None:
     from cl_bench.files.state import write_state
     from cl_bench.metrics.base import Measured
     from cl_bench.results.curves import read_curves, without
-    from cl_bench.results.record import read_accuracy
+    from cl_bench.results.record import read_accuracy, read_measure
     from cl_bench.run import checkpoint
     from cl_bench.run.execute import MODEL, write_summary
 
@@ -100,7 +100,7 @@ def _carry_through(run: Run, record: RunRecord, known: Forgotten) -> None:
     try:  # broken off in between, one of them may be about the forgotten task still
         names, matrix = read_accuracy(directory)
         values = read_json(directory / "metrics.json")
-        curves = read_curves(directory)
+        curves = read_curves(directory, read_measure(directory))
     except Damaged as error:
         raise RunError(f"{directory}: {error}; run it again with force=true") from None
     curve = None

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from cl_bench.config.target import R2
 from cl_bench.errors import UsageError
 from cl_bench.files.untrusted import (
     Damaged,
@@ -19,6 +20,7 @@ from cl_bench.files.untrusted import (
     run_directories,
 )
 from cl_bench.results.forgotten import read_forgotten
+from cl_bench.results.record import read_measure
 
 COLOURS = {"finished": "green", "running": "cyan", "interrupted": "yellow"}
 
@@ -44,7 +46,8 @@ def listed(directory: Path) -> Listed:
         except Damaged as error:
             return Listed(directory, "damaged", str(error), accuracy, last)
         if isinstance(acc, int | float):
-            accuracy = f"{acc:.4f}"
+            name = "R² " if read_measure(directory) is R2 else ""
+            accuracy = f"{name}{acc:.4f}"
     else:
         progress, heard = _log(directory / "run.log")
         if state == "running" and heard is not None:

@@ -1,13 +1,15 @@
-"""``cl-bench predict``: the classes that a finished run's model gives to new inputs."""
+"""``cl-bench predict``: what a finished run's model answers to new inputs, classes or numbers."""
 
 from __future__ import annotations
 
 import argparse
 import io
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cl_bench.cli.parser import Parser
+from cl_bench.config.target import measure_of
 from cl_bench.errors import RunError, UsageError
 from cl_bench.files.atomic import write_atomic
 from cl_bench.files.untrusted import Damaged, clean
@@ -28,7 +30,8 @@ def parser() -> argparse.ArgumentParser:
         description="Labels for the inputs x (n, ...) of a .npz file, as the run's dataset has "
         "them: uint8, floats in [0, 1] for pictures, or floats; the task's own transform is "
         "applied. t (n,) says of which task each input is, as t_train of own data does: whole "
-        "numbers from 0, or names. With labels y (n,) the accuracy is told.",
+        "numbers from 0, or names. With labels y (n,) the accuracy is told. Where the targets are "
+        "numbers, these are given (n, C), and with y R² is told.",
         allow_abbrev=False,
     )
     found.add_argument("run", type=Path, metavar="RUN", help="directory of a finished run")
@@ -70,21 +73,36 @@ def main(arguments: list[str]) -> None:
     np.savez(content, **columns)
     write_atomic(options.out, content.getvalue())
     if labels is not None:
-        tell_accuracy(run, positions, found == labels)
+        tell_score(run, positions, found, labels)
     print(options.out)
 
 
-def tell_accuracy(run: Run, positions: np.ndarray, right: np.ndarray) -> None:
-    """One line for each task, and one for all if there are several."""
+def tell_score(run: Run, positions: np.ndarray, found: np.ndarray, labels: np.ndarray) -> None:
+    """The accuracy, or R²: one line for each task, and one for all if there are several."""
+    import torch
+
+    from cl_bench.metrics.base import MISSING
+
+    name = measure_of(run.cfg.dataset).name
+
+    def told(mine: np.ndarray) -> str:
+        if not run.scenario.numbers:
+            value = float((found[mine] == labels[mine]).mean())
+        else:
+            given, wanted = (torch.from_numpy(part[mine]) for part in (found, labels))
+            tally = run.scenario.tally(given, wanted, 0).tolist()
+            value = run.scenario.score(tally, wanted)
+        return f"{name} {value:.4f}" if math.isfinite(value) else f"{name} {MISSING}"
+
     several = sorted(set(positions.tolist()))
     for position in several:
-        mine = right[positions == position]
-        told = f"task {position + 1}"
+        mine = positions == position
+        task = f"task {position + 1}"
         if len(several) > 1:
-            told += f" ({run.stream.tasks[position].name})"
-        print(f"accuracy {float(mine.mean()):.4f} on {len(mine)} samples of {told}")
+            task += f" ({run.stream.tasks[position].name})"
+        print(f"{told(mine)} on {mine.sum()} samples of {task}")
     if len(several) > 1:
-        print(f"accuracy {float(right.mean()):.4f} on all {len(right)} samples")
+        print(f"{told(positions >= 0)} on all {len(labels)} samples")
 
 
 def forgotten(directory: Path) -> Collection[int]:
@@ -132,10 +150,21 @@ def given_tasks(run: Run, given: np.ndarray, gone: Collection[int]) -> np.ndarra
 
 
 def known_labels(run: Run, y: np.ndarray) -> np.ndarray:
-    """y as the dataset's labels int64 (n,); it may be given as their names."""
+    """y as the dataset's labels int64 (n,); it may be given as their names. Of a run whose targets
+    are numbers float32 (n, C)."""
     import numpy as np
 
     data = run.stream.data
+    if run.scenario.numbers:
+        width = run.stream.classes
+        if y.dtype.kind not in "iuf" or y.size != width * len(y):
+            raise UsageError(
+                f"y is {y.dtype} of shape {y.shape}; the run's targets are {width} "
+                f"number{'s' * (width > 1)} for each input"
+            )
+        return y.astype(np.float32).reshape(len(y), width)
+    if y.dtype.kind == "f":
+        raise UsageError(f"y is {y.dtype}; the run's targets are classes, whole numbers or text")
     if y.dtype.kind in "US":
         numbers = {name: number for number, name in enumerate(data.class_names)}
         texts = [v.decode(errors="replace") if isinstance(v, bytes) else v for v in y.tolist()]
@@ -153,6 +182,8 @@ def known_labels(run: Run, y: np.ndarray) -> np.ndarray:
 
 def read_input(path: Path) -> dict[str, np.ndarray]:
     """x and, if there, y and t, of a file that is read without pickle."""
+    import numpy as np
+
     from cl_bench.datasets.npz import read_arrays
 
     if not path.exists():
@@ -165,6 +196,12 @@ def read_input(path: Path) -> dict[str, np.ndarray]:
         raise UsageError(f"{path}: x must be inputs (n, ...), it has the shape {x.shape}")
     for key, what in (("y", "label"), ("t", "task")):
         values = arrays.get(key)
+        if key == "y" and values is not None and values.dtype.kind == "f":
+            if values.ndim > 2 or len(values) != len(x) or not np.isfinite(values).all():
+                raise UsageError(
+                    f"{path}: y must be finite numbers for each of the {len(x)} inputs"
+                )
+            continue
         if values is not None and (values.shape != (len(x),) or values.dtype.kind not in "iuUS"):
             raise UsageError(
                 f"{path}: {key} must be one {what} for each of the {len(x)} inputs, a whole "

@@ -106,11 +106,12 @@ def _print_tasks(stream: Stream) -> None:
         table.add_column(title)
     for title in ("train", "held out", "test"):
         table.add_column(title, justify="right")
-    table.add_column("training samples per output")
+    numbers = stream.settings.target == "regression"
+    table.add_column("training targets" if numbers else "training samples per output")
     for task in stream.tasks:
         test = len(stream.test) if task.test is None else len(task.test)
-        numbers = (len(task.train), len(task.validation), test)
-        table.add_row(str(task.index + 1), task.name, *map(str, numbers), _counts(stream, task))
+        sizes = map(str, (len(task.train), len(task.validation), test))
+        table.add_row(str(task.index + 1), task.name, *sizes, _counts(stream, task))
     console = output(80)
     console.print(table)
     settings = stream.settings
@@ -125,6 +126,8 @@ def _print_tasks(stream: Stream) -> None:
 
 def _counts(stream: Stream, task: Task) -> str:
     labels = stream.train.labels[task.train.to(stream.train.labels.device)].cpu()
+    if labels.is_floating_point():
+        return "; ".join(f"{y.min():.2f} to {y.max():.2f}, mean {y.mean():.2f}" for y in labels.t())
     outputs, counts = labels.unique(return_counts=True)
     if len(outputs) <= NAMED:
         pairs = zip(outputs.tolist(), counts.tolist(), strict=True)

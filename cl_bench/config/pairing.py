@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from cl_bench.config.choices import choices
 from cl_bench.config.registry import declared
+from cl_bench.config.target import check_target, regression
 from cl_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ Need = Literal[
     "classes per task",  # that no class is in two tasks
     "one stay per task",  # that no task returns
     "an output per class",  # that the network's parameters know the classes
+    "classes",  # that targets are classes, not numbers
 ]
 MEANING = {
     "boundaries": "to know where tasks begin and end",
@@ -35,9 +37,10 @@ MEANING = {
     "classes per task": "tasks that are split by class",
     "one stay per task": "tasks that do not return",
     "an output per class": "a network with weights for each class",
+    "classes": "targets that are classes",
 }
 # what tasks and model are, whatever is known of the tasks
-OF_THE_TASKS = ("an output per class", "classes per task", "one stay per task")
+OF_THE_TASKS = ("classes", "an output per class", "classes per task", "one stay per task")
 # every method's optimiser: a schedule begins anew with every task
 SCHEDULES = (
     ("optimizer.schedule", "cosine", "boundaries"),
@@ -45,12 +48,19 @@ SCHEDULES = (
 )
 # what says most about a pairing comes first
 ORDER = (
+    "classes",
     "an output per class",
     "classes per task",
     "one stay per task",
     "identity in tests",
     *get_args(Need),
 )
+
+
+def check_stream(dataset: dict[str, Any]) -> None:
+    """A :class:`UsageError` if what is said of the stream contradicts itself."""
+    check_target(dataset, declared("stream", str(dataset.get("stream")), "targets"))
+    check_identity(dataset)
 
 
 def check_identity(dataset: dict[str, Any]) -> None:
@@ -87,7 +97,7 @@ def check_identity(dataset: dict[str, Any]) -> None:
 def check_pairing(cfg: RunConfig) -> None:
     """A :class:`UsageError` with the reason and what to choose, if the choices cannot work."""
     method, memory, model = (_file(getattr(cfg, group)) for group in ("method", "memory", "model"))
-    check_identity(cfg.dataset)
+    check_stream(cfg.dataset)
     asked = declared("method", method, "memory_needs")
     name = cfg.method["name"]
     if not asked <= declared("memory", memory, "abilities"):
@@ -108,6 +118,8 @@ def check_pairing(cfg: RunConfig) -> None:
     for key, value, need in (*SCHEDULES, *declared("method", method, "needs_with")):
         if _setting(cfg.method, key) == value:
             wanted.append((f"method.{key}={in_yaml(value)}", need))
+    if declared("model", model, "embeds"):
+        wanted.append((f"model={cfg.model['name']}", "classes"))
     if asked:
         wanted += [(f"memory={cfg.memory['name']}", need) for need in needs("memory", memory)]
     for who, need in sorted(wanted, key=lambda pair: ORDER.index(pair[1])):
@@ -149,7 +161,11 @@ def refusal(cfg: RunConfig, need: Need, who: str = "") -> UsageError:
         others = "or memory=reservoir"
     elif who.startswith("method."):
         others = f"or another value of {who.partition('=')[0]}"
-    if need == "classes per task":
+    if need == "classes":
+        cause, choose = "dataset.target=regression", "a dataset with classes, such as mnist_split"
+        if who.startswith("model="):
+            others = "or model=mlp"
+    elif need == "classes per task":
         cause, choose = f"dataset={dataset['name']}", "a dataset split by class, such as cifar100"
         if scenario == "domain" and not _shares_classes(dataset):
             cause, choose = "dataset.scenario=domain", "dataset.scenario=class or task"
@@ -180,6 +196,8 @@ def _setting(section: dict[str, Any], key: str) -> Any:
 
 def _met(need: Need, cfg: RunConfig) -> bool:
     dataset = cfg.dataset
+    if need == "classes":
+        return not regression(dataset)
     if need == "an output per class":
         return not declared("model", _file(cfg.model), "embeds")
     if need == "classes per task":

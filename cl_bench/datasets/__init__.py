@@ -22,7 +22,8 @@ SHARED = {"mnist": "idx", "fashion": "idx", "cifar10": "cifar", "cifar100": "cif
 
 @dataclass(frozen=True)
 class Arrays:
-    """One dataset: images (N, H, W), (N, C, H, W) or (N, D), labels int64 (N,), both splits.
+    """One dataset: images (N, H, W), (N, C, H, W) or (N, D), labels int64 (N,), both splits; where
+    the targets are numbers, labels are float32 (N, K) and ``classes`` is K.
 
     Images are uint8 (pictures, shown in [0, 1]) or float32 of any range, which are shown as they
     are. ``sha256`` is the checksum of the content, ``origin`` says where the files were found.

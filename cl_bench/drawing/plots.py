@@ -1,4 +1,4 @@
-"""Lines with bands, and accuracy matrices, as figures."""
+"""Lines with bands, and matrices of accuracies or R², as figures."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cl_bench.config.target import ACCURACY, Measure, together
 from cl_bench.drawing.style import COLUMN, HEAT, SOFT, Style
 
 CHARACTER = 0.058  # inches of a character of a legend
@@ -52,13 +53,15 @@ class Chart:
 
 class Matrix(NamedTuple):
     """``values`` (S+1, T); ``numbers`` (T,) are the tasks' places in the stream, from 1;
-    ``learned`` (S,) is the task (its column) of each stay, one after the other unless it is given.
+    ``learned`` (S,) is the task (its column) of each stay, one after the other unless it is given;
+    ``measure`` is what the values are.
     """
 
     title: str
     values: np.ndarray
     numbers: Sequence[int]
     learned: Sequence[int] = ()
+    measure: Measure = ACCURACY
 
     @property
     def stays(self) -> list[int]:
@@ -214,7 +217,7 @@ def wrapped(text: str, inches: float) -> str:
 def matrix_figure(
     new: type, matrices: Sequence[Matrix], width: float = COLUMN, columns: int = 2
 ) -> Any:
-    """Accuracy matrices beside and below each other, all with one colour bar."""
+    """Matrices beside and below each other, all with one colour bar."""
     columns = min(columns, len(matrices))
     rows = -(-len(matrices) // columns)
     figure = new(figsize=(width, rows * (width - 0.6) / columns * 0.95 + 0.5), layout="constrained")
@@ -228,7 +231,7 @@ def matrix_figure(
         place.set_title(wrapped(matrix.title, (width - 0.8) / columns - 0.1), fontsize=7)
     for place in axes.flat[max(0, len(matrices) - columns) : len(matrices)]:
         place.tick_params(labelbottom=True)
-    colour_bar(figure, image, axes)
+    colour_bar(figure, image, axes, together(matrix.measure for matrix in matrices))
     figure.supxlabel("tested on task")
     figure.supylabel("after learning task (0: untrained)")
     return figure
@@ -261,24 +264,27 @@ def page_matrix(new: type) -> Callable[[Matrix], tuple[Any, list[float]]]:
     return draw
 
 
-def bar_figure(new: type) -> Any:
+def bar_figure(new: type, measure: Measure = ACCURACY) -> Any:
     """The colour bar of all matrices, lying."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
     figure = new(figsize=(COLUMN, 0.5), layout="constrained")
     colours = ScalarMappable(Normalize(0, 1), HEAT)
-    bar = figure.colorbar(
-        colours, cax=figure.subplots(), orientation="horizontal", label="test accuracy"
-    )
+    bar = figure.colorbar(colours, cax=figure.subplots(), orientation="horizontal", **_bar(measure))
     bar.outline.set_visible(False)
     return figure
 
 
-def colour_bar(figure: Any, image: Any, axes: Any) -> None:
+def colour_bar(figure: Any, image: Any, axes: Any, measure: Measure) -> None:
     """One for all ``axes``, as high as a single row of them would like it."""
-    bar = figure.colorbar(image, ax=axes, pad=0.02, aspect=30, label="test accuracy")
+    bar = figure.colorbar(image, ax=axes, pad=0.02, aspect=30, **_bar(measure))
     bar.outline.set_visible(False)
+
+
+def _bar(measure: Measure) -> dict[str, Any]:
+    """The words at a colour bar; what is less than 0 has the colour of 0, which a tip tells."""
+    return {"label": f"test {measure.name}", "extend": "neither" if measure.least == 0 else "min"}
 
 
 def draw_matrix(axes: Any, matrix: Matrix, most: int = 10) -> Any:
@@ -317,7 +323,7 @@ def run_figure(new: type, matrix: Matrix, colour: int, within: Within | None = N
     heat, curves = figure.subplots(1, 2, width_ratios=(1, 1.15))
     image = draw_matrix(heat, matrix)
     heat.set(xlabel="tested on task", ylabel="after learning task (0: untrained)")
-    colour_bar(figure, image, heat)
+    colour_bar(figure, image, heat, matrix.measure)
     shades = matplotlib.colormaps[HEAT](np.linspace(0, 0.9, tasks))
     for task in range(tasks):
         first = matrix.stays.index(task) + 1
@@ -337,7 +343,11 @@ def run_figure(new: type, matrix: Matrix, colour: int, within: Within | None = N
     curves.lines[-1].set(linewidth=2.2)
     places = task_ticks(stays)
     curves.set_xticks(places, [str(matrix.rows[place - 1]) for place in places])
-    curves.set(xlabel="after learning task", ylabel="test accuracy", ylim=(0, 1))
+    # R² has no least value: from -1 on, where nothing is answered, lines leave the picture
+    lowest = min(float(np.nanmin(line.get_ydata())) for line in curves.lines)
+    bottom = max(-1.0, matrix.measure.least, min(0.0, lowest))
+    name = matrix.measure.name
+    curves.set(xlabel="after learning task", ylabel=f"test {name}", ylim=(bottom, 1))
     ends = {"first task": shades[0], "last task": shades[-1]} if tasks > 1 else {}
     samples = [Line2D([], [], color=shade, linewidth=0.8) for shade in ends.values()]
     figure.legend(

@@ -21,6 +21,7 @@ class Balanced(Memory):
     """
 
     abilities = frozenset({"stream"})
+    needs = frozenset({"classes"})
     kept = ("task", "count", "seen")
 
     class Settings(Section):

@@ -24,7 +24,8 @@ Ability = Literal["stream", "task blocks", "class exemplars", "chosen rows"]
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples of a memory: x (n, *input_shape), y (n,), task ids (n,), and the rows they are in.
+    """Samples of a memory: x (n, *input_shape), y (n,) (numbers: (n, C)), task ids (n,), and the
+    rows they are in.
 
     A column of the memory is read by its name: ``samples.logits`` (n, width).
     """
@@ -45,7 +46,8 @@ class Samples:
 
 
 class Memory(Stateful, ABC):
-    """Samples x float32 (*input_shape), y int64, of known tasks; at most ``size`` of them.
+    """Samples x float32 (*input_shape), y int64 (or C numbers float32), of known tasks; at most
+    ``size`` of them.
 
     A memory decides what it keeps; drawing from what it holds is the same for all. It has no
     random numbers of its own: the method hands its generator to every call that draws. Beside every
@@ -57,7 +59,7 @@ class Memory(Stateful, ABC):
     kept: ClassVar[tuple[str, ...]] = ("x", "y", "columns")
     needs: ClassVar[frozenset[Need]] = frozenset()  # what it relies on, as a method says it
     x: Tensor  # storage (rows, *input_shape); not every row need hold a sample
-    y: Tensor  # labels (rows,)
+    y: Tensor  # labels (rows,), or numbers (rows, C)
 
     @abstractmethod
     def __init__(
@@ -72,12 +74,16 @@ class Memory(Stateful, ABC):
         self.y = torch.zeros(rows, dtype=torch.int64, device=device)
         self.columns: dict[str, Tensor] = {}
 
+    def keep_numbers(self, width: int) -> None:
+        """The targets are so many numbers, not a label; nothing is held yet."""
+        self.y = torch.zeros(len(self.y), width, device=self.device)
+
     def grow(self, rows: int) -> None:
         """Room for at least so many rows; what is held stays."""
         more = rows - len(self.y)
         if more > 0:
             self.x = torch.cat([self.x, self.x.new_zeros(more, *self.x.shape[1:])])
-            self.y = torch.cat([self.y, self.y.new_zeros(more)])
+            self.y = torch.cat([self.y, self.y.new_zeros(more, *self.y.shape[1:])])
             for name, values in self.columns.items():
                 self.columns[name] = torch.cat([values, values.new_zeros(more, values.shape[1])])
 

@@ -23,7 +23,7 @@ class ClassRing(Memory):
 
     abilities = frozenset({"stream"})
     kept = ("offered", "rings")
-    needs = frozenset({"identity in training"})
+    needs = frozenset({"identity in training", "classes"})
 
     class Settings(Section):
         size: int = Field(ge=1)

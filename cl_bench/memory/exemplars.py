@@ -25,7 +25,7 @@ class Exemplars(Memory):
 
     abilities = frozenset({"class exemplars"})
     kept = ("classes", "tasks", "counts")
-    needs = frozenset({"identity in training"})
+    needs = frozenset({"identity in training", "classes"})
 
     class Settings(Section):
         size: int = Field(ge=1)

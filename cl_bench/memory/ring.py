@@ -84,7 +84,7 @@ class Ring(Memory):
         return range(len(self.counts))
 
     def blocks(self, tasks: Sequence[int]) -> tuple[Tensor, Tensor, list[int]]:
-        """x (n, share, *input_shape), y (n, share) of n tasks, and their counts.
+        """x (n, share, *input_shape), y (n, share, ...) of n tasks, and their counts.
 
         The first ``counts[k]`` entries of row k are samples, the rest is padding. Views of the
         first tasks, no copies, unless the authors' cursor left a share with a gap in front.
@@ -98,7 +98,9 @@ class Ring(Memory):
             back = torch.tensor([self.cursors[task] for task in tasks]) - torch.tensor(counts)
             order = (back[:, None] + torch.arange(self.share)) % self.share
             order = order.to(y.device)
-            x, y = torch.stack([a[o] for a, o in zip(x, order, strict=True)]), y.gather(1, order)
+            x, y = (
+                torch.stack([a[o] for a, o in zip(part, order, strict=True)]) for part in (x, y)
+            )
         return x, y, counts
 
     def _shares(self) -> tuple[Tensor, Tensor]:

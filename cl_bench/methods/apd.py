@@ -54,6 +54,7 @@ class APD(Method):
             "identity in tests",
             "one stay per task",
             "an output per class",
+            "classes",
         }
     )
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from cl_bench.methods.base import Method, MethodSettings
-from cl_bench.streams.task import Task, index_of
+from cl_bench.streams.task import Task, index_of, task_ids
 
 
 class ER(Method):
@@ -47,7 +47,7 @@ class ER(Method):
         old = self.memory.sample(
             self.settings.replay, self.generator, self.settings.draw == "with_replacement"
         )
-        tasks = torch.cat([torch.full_like(y, index_of(task)), old.task_ids])
+        tasks = torch.cat([task_ids(y, index_of(task)), old.task_ids])
         logits = self.net(torch.cat([x, old.x]))
         losses = self.scenario.loss(logits, torch.cat([y, old.y]), tasks)
         self.net.gradient(self.total(losses, tasks))

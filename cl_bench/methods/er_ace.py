@@ -24,6 +24,7 @@ class ERACE(Method):
     """
 
     memory_needs = frozenset({"stream"})
+    needs = frozenset({"classes"})
     needs_with = (("first_task", "plain", "boundaries"),)
     kept = ("seen", "tasks")
 

@@ -24,10 +24,10 @@ class EWC(PenaltyMethod):
     F_k is the diagonal Fisher information of task k on its first ``fisher_samples`` samples, at
     the weights θ*_k with which the task ended. ``fisher: batch`` squares the one mean gradient, as
     the GEM authors do, whose published numbers depend on it; the others are means over the samples,
-    in evaluation mode: ``empirical`` of the squared gradient of the label's loss, ``weighted`` of
-    the same times p(y|x) (Buzzega et al. 2020's code), ``exact`` of Σ_c p(c|x) times the squared
-    gradient of class c's loss. With ``online`` there is one Fisher
-    F̃ ← decay·F̃ + F_k and one anchor, the latest weights.
+    in evaluation mode: ``empirical`` of the squared gradient of the label's loss (of numbers that
+    of the squared error: a Gaussian's, but for its variance), ``weighted`` of the same times p(y|x)
+    (Buzzega et al. 2020's code), ``exact`` of Σ_c p(c|x) times the squared gradient of class c's
+    loss. With ``online`` there is one Fisher F̃ ← decay·F̃ + F_k and one anchor, the latest weights.
 
     ``fisher_pass: next`` is the GEM authors' time for it: when the next task begins, so after the
     task's evaluation and never after the last task. The weights are the same; with ``fisher:
@@ -36,6 +36,7 @@ class EWC(PenaltyMethod):
     """
 
     needs = frozenset({"boundaries", "task data at its end"})
+    needs_with = (("fisher", "weighted", "classes"), ("fisher", "exact", "classes"))
 
     class Settings(PenaltySettings):
         fisher: Literal["batch", "empirical", "weighted", "exact"]

@@ -22,7 +22,8 @@ class FDR(Method):
     """
 
     memory_needs = frozenset({"stream"})
-    needs = frozenset({"boundaries", "identity in training", "task data at its end"})
+    needs = frozenset({"boundaries", "identity in training", "task data at its end",
+                       "classes"})  # fmt: skip
 
     class Settings(MethodSettings):
         alpha: float = Field(ge=0)

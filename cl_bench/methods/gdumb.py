@@ -24,7 +24,7 @@ class GDumb(Method):
     """
 
     memory_needs = frozenset({"stream"})
-    needs = frozenset({"boundaries", "an output per class"})
+    needs = frozenset({"boundaries", "an output per class", "classes"})
 
     class Settings(MethodSettings):
         passes: int = Field(ge=1)

@@ -77,7 +77,7 @@ class GEM(Method):
         if self._past is None:  # the first batch of a task has made room for all of it
             x, y, counts = self.memory.blocks(past)
             task_ids = torch.tensor(past, device=self.device).repeat_interleave(y.shape[1])
-            self._past = self.net.groups(x, counts), y.flatten().clone(), task_ids
+            self._past = self.net.groups(x, counts), y.flatten(0, 1).clone(), task_ids
         groups, labels, task_ids = self._past
 
         def sample_loss(logits: Tensor, part: slice) -> Tensor:

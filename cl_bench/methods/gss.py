@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from cl_bench.methods.base import Context, Method, MethodSettings
-from cl_bench.streams.task import Task, index_of
+from cl_bench.streams.task import Task, index_of, task_ids
 
 
 class GSS(Method):
@@ -38,7 +38,7 @@ class GSS(Method):
     def observe(self, x: Tensor, y: Tensor, task: Task | None) -> None:
         index = index_of(task)
         old = self.memory.sample(self.settings.replay, self.generator)
-        tasks = torch.cat([torch.full_like(y, index), old.task_ids])
+        tasks = torch.cat([task_ids(y, index), old.task_ids])
         losses = self.scenario.loss(self.net(torch.cat([x, old.x])), torch.cat([y, old.y]), tasks)
         self.net.gradient(losses.mean())
         self.step()

@@ -25,7 +25,8 @@ class HAL(Method):
     """
 
     memory_needs = frozenset({"stream"})
-    needs = frozenset({"boundaries", "identity in training", "task data at its end"})
+    needs = frozenset({"boundaries", "identity in training", "task data at its end",
+                       "classes"})  # fmt: skip
     kept = ("anchors", "phi")
 
     class Settings(MethodSettings):

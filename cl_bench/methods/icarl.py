@@ -53,6 +53,7 @@ class ICaRL(Method):
             "classes per task",
             "one stay per task",
             "an output per class",
+            "classes",
         }
     )
 

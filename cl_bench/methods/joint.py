@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from cl_bench.methods.base import Method, MethodSettings
-from cl_bench.streams.task import Task
+from cl_bench.streams.task import Task, task_ids
 
 
 class Joint(Method):
@@ -36,16 +36,16 @@ class Joint(Method):
         if task.stay + 1 < self.context.stays:
             return
         parts = [
-            (x, y, torch.full_like(y, past.index))
+            (x, y, task_ids(y, past.index))
             for past in self.context.up_to(task)
             for x, y in self.context.data(past)
         ]
-        x, y, task_ids = (torch.cat(part) for part in zip(*parts, strict=True))
+        x, y, ids = (torch.cat(part) for part in zip(*parts, strict=True))
         s = self.settings
         self.optimizer.begin_task(-(-len(y) // s.batch) * s.passes, s.passes)
         for _ in range(s.passes):
             order = torch.randperm(len(y), generator=self.generator).to(y.device)
             for rows in order.split(s.batch):
-                losses = self.scenario.loss(self.net(x[rows]), y[rows], task_ids[rows])
+                losses = self.scenario.loss(self.net(x[rows]), y[rows], ids[rows])
                 self.net.gradient(losses.mean())
                 self.step()

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from cl_bench.methods.base import Context, Method, MethodSettings
-from cl_bench.streams.task import Task, index_of
+from cl_bench.streams.task import Task, index_of, task_ids
 
 
 class LaMAML(Method):
@@ -54,7 +54,7 @@ class LaMAML(Method):
         """One glance at the batch, and the update after it."""
         old = self.memory.sample(self.settings.replay, self.generator)
         meta_x, meta_y = torch.cat([old.x, x]), torch.cat([old.y, y])
-        meta_tasks = torch.cat([old.task_ids, torch.full_like(y, index)])
+        meta_tasks = torch.cat([old.task_ids, task_ids(y, index)])
         theta, rate = self.net.theta.clone(), self.alpha.relu()
         g, g_alpha, way = (torch.zeros_like(theta) for _ in range(3))
         for one_x, one_y in zip(x.split(1), y.split(1), strict=True):

@@ -20,7 +20,7 @@ class LwF(Method):
     compared on the outputs of the past tasks alone: with one shared head on all of them.
     """
 
-    needs = frozenset({"boundaries"})
+    needs = frozenset({"boundaries", "classes"})
     kept = ("teacher", "past")
 
     class Settings(MethodSettings):

@@ -78,6 +78,11 @@ class MAS(PenaltyMethod):
                 f"method.scope=local cannot use model={context.model.name}, which has parameters "
                 "outside of linear and convolutional layers; choose model=mlp, small_cnn or lenet"
             )
+        if settings.importance_classes is not None and context.scenario.numbers:
+            raise UsageError(
+                f"method.importance_classes={settings.importance_classes}: "
+                "dataset.target=regression has no classes; set it to null"
+            )
         data = settings.importance_data
         self.given = context.unlabelled("importance_data", data) if data[-4:] == ".npz" else None
         self.restart()

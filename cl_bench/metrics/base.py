@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
+
+from cl_bench.config.target import ACCURACY, Measure
 
 # of a run: what came out and what it took; of runs that differ in the order of their tasks
 Kind = Literal["accuracy", "cost", "order"]
@@ -116,6 +118,17 @@ class Metric:
     unit: Unit = "share"
     shown: bool = False
     needs: tuple[str, ...] = ()
+
+
+def as_told(metric: Metric, measure: Measure) -> Metric:
+    """The metric with the heading and the meaning that it has where the matrix holds ``measure``;
+    its value is the same formula."""
+    if metric.kind == "cost" or measure is ACCURACY:
+        return metric
+    heading = metric.heading.replace("ACC", measure.heading)
+    return replace(
+        metric, heading=heading, meaning=metric.meaning.replace("accuracy", measure.name)
+    )
 
 
 def metric(heading: str, meaning: str, **facts: Any) -> Callable[[Callable], Metric]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cl_bench.config.target import together
 from cl_bench.errors import UsageError
 from cl_bench.metrics.curves import mean_seen, minima, worst_case
 from cl_bench.report.collect import RecordedRun
@@ -49,11 +50,12 @@ class At:
     def cut(self, runs: Sequence[RecordedRun]) -> tuple[list[RecordedRun], str]:
         """The runs with the metrics that they had then, and a note; one that has no test by then
         is left out with the reason."""
+        heading = together(run.measure for run in runs if run.problem is None).heading
         found = [run if run.problem is not None else self._cut(run) for run in runs]
         note = (
-            f"at {self}: each run as it was at its last test within that cost; ACC is over the "
-            "tasks seen by then, so compare it where these are equally many; pictures are of whole "
-            "runs"
+            f"at {self}: each run as it was at its last test within that cost; "
+            f"{heading} is over the tasks seen by then, so compare it where these are equally "
+            "many; pictures are of whole runs"
         )
         return found, note
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cl_bench.config.target import Measure, together
 from cl_bench.drawing.plots import (
     Chart,
     Matrix,
@@ -46,11 +47,12 @@ def pictures(report: Report) -> Iterator[Picture]:
     for every stream that there is something for."""
     styles = Styles(report)
     streams = _streams(report)
+    measure = report.measure
     for kind, title, charts in (
-        ("curves", "Accuracy over time", _over_time),
-        ("within", "Accuracy while it learns", _within),
+        ("curves", f"{measure.title} over time", _over_time),
+        ("within", f"{measure.title} while it learns", _within),
         ("tasks", "Each task from when it was learned", _each_task),
-        ("memory", "ACC by memory size", _by_memory),
+        ("memory", f"{measure.heading} by memory size", _by_memory),
     ):
         count = 0
         for words, members in streams:
@@ -137,14 +139,25 @@ def _streams(report: Report) -> list[tuple[str, list[Group]]]:
     return [(legend(members[0], keys, name) or common, members) for members in blocks.values()]
 
 
-def _line(row: tuple, x: Sequence[float], found: Sequence[Spread], level: bool = False) -> Series:
+def _line(
+    row: tuple,
+    x: Sequence[float],
+    found: Sequence[Spread],
+    measure: Measure,
+    level: bool = False,
+) -> Series:
     names, style, number = row
     measured = [not math.isnan(s.mean) for s in found]
     x, found = [*compress(x, measured)], [*compress(found, measured)]
     mean = [s.mean for s in found]
-    low = [s.mean if s.low is None else max(0.0, s.low) for s in found]
+    low = [s.mean if s.low is None else max(measure.least, s.low) for s in found]
     high = [s.mean if s.high is None else min(1.0, s.high) for s in found]
     return Series(names, style, x, mean, low, high, number, level)
+
+
+def measure_of_all(members: Sequence[Group]) -> Measure:
+    """What the matrices of these rows hold."""
+    return together(member.measure for member in members)
 
 
 def _spreads(values: Sequence[Any], interval: Interval) -> list[Spread]:
@@ -158,16 +171,18 @@ def _over_time(
     tasks = members[0].runs[0].matrix.shape[1]
     if tasks == 1:
         return []
+    measure = measure_of_all(members)
     lines = [
         _line(
             styles.of(member),
             range(1, len(member.runs[0].learned) + 1),
             _spreads([mean_seen(run.matrix, run.learned) for run in member.runs], interval),
+            measure,
         )
         for member in members
     ]
     of = seen_words(*((run.matrix, run.learned) for member in members for run in member.runs))
-    return [Chart(words, "tasks learned", f"accuracy on {of}", lines)]
+    return [Chart(words, "tasks learned", f"{measure.name} on {of}", lines)]
 
 
 def _within(
@@ -175,14 +190,16 @@ def _within(
 ) -> list[Chart]:
     """The rows whose runs were tested within their tasks, all at the same places."""
     lines = []
+    measure = measure_of_all(members)
     for member in members:
         found = [run.curve for run in member.runs]
         if None not in found and len({curve.places.tobytes() for curve in found}) == 1:
             means = [mean_seen_within(run.curve, run.learned) for run in member.runs]
             x = found[0].places.tolist()
-            lines.append(_line(styles.of(member), x, _spreads(means, interval)))
+            lines.append(_line(styles.of(member), x, _spreads(means, interval), measure))
     lines = [line for line in lines if len(line.x)]
-    return [Chart(words, "tasks learned", "accuracy on the tasks seen", lines)] if lines else []
+    seen = f"{measure.name} on the tasks seen"
+    return [Chart(words, "tasks learned", seen, lines)] if lines else []
 
 
 def _each_task(
@@ -193,6 +210,7 @@ def _each_task(
         return []
     count = min(PANELS, tasks - 1)  # the last one has only just been learned
     charts = []
+    measure = measure_of_all(members)
     learned = members[0].runs[0].learned
     for task in sorted({round(place) for place in np.linspace(0, tasks - 2, count)}):
         first = learned.index(task) + 1
@@ -201,11 +219,13 @@ def _each_task(
                 styles.of(member),
                 range(first, len(learned) + 1),
                 _spreads([run.matrix[first:, task] for run in member.runs], interval),
+                measure,
             )
             for member in members
         ]
         number = members[0].runs[0].numbers[task]
-        charts.append(Chart(f"task {number}", "after learning task", "accuracy on it", lines))
+        on_it = f"{measure.name} on it"
+        charts.append(Chart(f"task {number}", "after learning task", on_it, lines))
     return charts
 
 
@@ -224,16 +244,20 @@ def _by_memory(
     if len(places) < 2 or not styles.dashes:
         return []
     lines = []
+    measure = measure_of_all(members)
     for alike in rows.values():
         level = [member for member in alike if memory(member) is None]
         sized = sorted((m for m in alike if memory(m) is not None), key=memory)
         for member in level:
             ends = [places[0], places[-1]]
-            lines.append(_line(styles.of(member, told=False), ends, [acc(member)] * 2, True))
+            lines.append(
+                _line(styles.of(member, told=False), ends, [acc(member)] * 2, measure, True)
+            )
         if sized:
             row = styles.of(sized[0], told=False)
-            lines.append(_line(row, [memory(m) for m in sized], [acc(m) for m in sized]))
-    return [Chart(words, "memory size in samples", "ACC", lines, places)]
+            places_of, found = [memory(m) for m in sized], [acc(m) for m in sized]
+            lines.append(_line(row, places_of, found, measure))
+    return [Chart(words, "memory size in samples", measure.heading, lines, places)]
 
 
 def matrices(report: Report) -> list[tuple[int, Matrix]]:
@@ -244,7 +268,7 @@ def matrices(report: Report) -> list[tuple[int, Matrix]]:
             mean = np.mean([run.matrix for run in member.runs], axis=0)
             title = legend(member, report.labels, report.look.name)
             one = member.runs[0]
-            found.append((number, Matrix(title, mean, one.numbers, one.learned)))
+            found.append((number, Matrix(title, mean, one.numbers, one.learned, member.measure)))
     return found
 
 

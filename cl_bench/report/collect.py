@@ -14,6 +14,7 @@ import numpy as np
 from cl_bench import metrics
 from cl_bench.config.pairing import identity
 from cl_bench.config.schema import flat, further_identity
+from cl_bench.config.target import Measure, measure_of
 from cl_bench.files.untrusted import (
     Damaged,
     clean,
@@ -58,6 +59,11 @@ class RecordedRun:
     # the sections of IDENTITY, and what else determines the result
     config: dict[str, Any] = field(default_factory=dict)
     tuned: Tuned | None = None  # how its settings were chosen, if ``tune`` has chosen them
+
+    @property
+    def measure(self) -> Measure:
+        """What its matrix holds."""
+        return measure_of(self.config.get("dataset"))
 
     @property
     def code(self) -> str:
@@ -146,7 +152,7 @@ def _read_results(run: RecordedRun) -> None:
         raise Damaged(gone.sentence(run.directory))
     names, run.matrix, values = read_results(run.directory)
     run.learned = read_learned(run.directory, run.matrix)
-    run.curve = read_curve(run.directory, len(names), len(run.learned))
+    run.curve = read_curve(run.directory, len(names), len(run.learned), run.measure)
     take_metrics(run, values)
     run.tuned = read_tuned(run.directory)
     try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cl_bench.config.schema import similar
+from cl_bench.config.target import Measure, together
 from cl_bench.errors import UsageError
 from cl_bench.report.collect import FORGOTTEN, RecordedRun
 
@@ -29,6 +30,11 @@ class Group:
 
     settings: dict[str, str]
     runs: list[RecordedRun]
+
+    @property
+    def measure(self) -> Measure:
+        """What the matrices of its runs hold."""
+        return together(run.measure for run in self.runs)
 
     def label(self, keys: Sequence[str]) -> tuple[str, ...]:
         return tuple(self.settings.get(key, NONE) for key in keys)

@@ -53,6 +53,7 @@ def html(report: Report, place: Path) -> str:
         notes=report.notes,
         sections=all_sections(report),
         beside=_beside(report, commands),
+        measure=report.measure,
         meanings=report.shown("accuracy", "order"),
         pictures=_pictures(report),
         colours=style.COLOURS,
@@ -93,7 +94,7 @@ def _pictures(report: Report) -> Pictures:
         for picture in charts.pictures(report):
             drawn = style.svg(picture.draw(new), picture.name)
             found.lines.append((picture.title, Markup(drawn)))  # it has escaped all words
-        found.bar = Markup(style.svg(bar_figure(new), "bar"))
+        found.bar = Markup(style.svg(bar_figure(new, report.measure), "bar"))
         draw = page_matrix(new)
         for number, matrix in charts.matrices(report):
             figure, box = draw(matrix)

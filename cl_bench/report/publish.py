@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from cl_bench.config.target import measure_of
 from cl_bench.errors import RunError, UsageError
 from cl_bench.files.atomic import write_atomic
 from cl_bench.metrics import known
-from cl_bench.metrics.base import MISSING, form
+from cl_bench.metrics.base import MISSING, as_told, form
 from cl_bench.report.collect import RecordedRun
 from cl_bench.report.formats import in_markdown, markdown
 from cl_bench.report.grouping import Group
@@ -109,14 +110,18 @@ def row_id(member: Group) -> str:
 
 
 def _run_card(run: PublishedRun) -> str:
+    measure = measure_of(run.config.get("dataset"))
     lines = [f"# {in_markdown(run.run)}", ""]
     if run.state == "diverged":
         lines += [f"It diverged: {in_markdown(run.message)}", ""]
     else:
         values = [(m, run.metrics[m.key]) for m in known().values() if m.key in run.metrics]
         lines += ["| metric | value | meaning |", "|---|---:|---|"]
+        values = [(as_told(m, measure), value) for m, value in values]
         lines += [f"| {m.heading} | {form(m, value)} | {m.meaning} |" for m, value in values]
-        lines += ["", "Test accuracy in % on each task (columns) after learning each (rows).", ""]
+        lines += [
+            "", f"Test {measure.name} in % on each task (columns) after learning each (rows).", ""
+        ]  # fmt: skip
         names = [in_markdown(name) for name in run.tasks]
         lines += ["| after | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
         learned = run.learned or range(1, len(names) + 1)
@@ -125,7 +130,7 @@ def _run_card(run: PublishedRun) -> str:
             lines.append(f"| {after} | " + " | ".join(map(_percent, row)) + " |")
         lines.append("")
     facts = {
-        "seed": run.seed, "ended": run.time, "accuracies, sha256": run.accuracy_sha256,
+        "seed": run.seed, "ended": run.time, f"{measure.plural}, sha256": run.accuracy_sha256,
         "dataset, sha256": run.dataset_sha256, "stream, sha256": run.stream_sha256,
         "forgotten since": run.forgotten, **run.environment,
         "settings": run.tuned and run.tuned.sentence(),
@@ -154,14 +159,15 @@ def _row_card(report: Report, member: Group) -> str:
     """A result: its numbers, what makes it what it is, and the runs behind it."""
     index = next(i for i, other in enumerate(report.grouping.groups) if other is member)
     line = report.frame.to_dict("records")[index]
-    digits = report.look.digits
+    digits, measure = report.look.digits, member.measure
     lines = [
         f"# {in_markdown(_title(report, member))}", "",
-        f"Cite it as result `{row_id(member)}`: the name is made from the accuracies of its runs.",
+        f"Cite it as result `{row_id(member)}`: the name is made from the "
+        f"{measure.plural} of its runs.",
         "", f"Mean ± sample standard deviation over {len(member.runs)} seeds.", "",
         "| metric | value | meaning |", "|---|---:|---|",
     ]  # fmt: skip
-    for metric in known().values():
+    for metric in (as_told(one, measure) for one in known().values()):
         if f"{metric.key}_mean" in line:
             values = (line[f"{metric.key}_mean"], line.get(f"{metric.key}_std"))
             if (text := form(metric, *values, digits)) != "–":
@@ -169,7 +175,7 @@ def _row_card(report: Report, member: Group) -> str:
     lines += ["", "Runs:", ""]
     lines += [
         f"- [{in_markdown(run.directory.name)}](../runs/{run.directory.name}/{CARD}), seed "
-        f"{run.seed}, ACC {form(known()['acc'], run.metrics['acc'], None, digits)}"
+        f"{run.seed}, {measure.heading} {form(known()['acc'], run.metrics['acc'], None, digits)}"
         for run in member.runs
     ]
     shared = {

@@ -56,8 +56,8 @@ class PublishedRun(BaseModel):
     )
     accuracy: list[list[float | None]] = Field(
         [],
-        description="S+1 rows of T accuracies: row 0 untrained, row i after learning i tasks; null "
-        "for what was not measured",
+        description="S+1 rows of T accuracies, or of R² where dataset.target is regression: row 0 "
+        "untrained, row i after learning i tasks; null for what was not measured",
     )
     metrics: dict[str, float] = Field({}, description="costs, and metrics as they were then")
     environment: dict[str, Any] = Field({}, description="versions, code state, machine, threads")
@@ -166,7 +166,7 @@ def _whole(digits: str) -> int:
 def _take_accuracy(run: RecordedRun, told: PublishedRun) -> None:
     run.names = tuple(clean(name, 80) for name in told.tasks)
     run.matrix = np.array(told.accuracy, dtype=np.float64)
-    check_accuracy(run.names, run.matrix)
+    check_accuracy(run.names, run.matrix, run.measure)
     run.numbers = tuple(told.numbers)
     if len(run.numbers) != len(run.names):
         raise Damaged(f"{len(run.numbers)} numbers for {len(run.names)} tasks")

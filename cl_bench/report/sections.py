@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from cl_bench.errors import UsageError
-from cl_bench.metrics.base import AS_IS, MISSING, Digits, Metric, form
+from cl_bench.metrics.base import AS_IS, MISSING, Digits, Metric, as_told, form
 from cl_bench.report.across import Across
 from cl_bench.report.best import best
 from cl_bench.report.grouping import NONE, natural, of_stream, resolve, setting
@@ -95,7 +95,7 @@ def _quality(report: Report) -> Iterator[Section]:
 
 
 def _subject(report: Report) -> str:
-    return "Accuracy in %" if report.look.digits.percent else "Accuracy"
+    return report.measure.title + " in %" * report.look.digits.percent
 
 
 def _value(report: Report, metric: Metric, line: dict[str, Any], bold: bool) -> Cell:
@@ -235,7 +235,7 @@ def _differences(report: Report) -> Section:
 
 def _across(report: Report, found: Across) -> Section:
     """The rows by their mean rank over the streams."""
-    look, metric = report.look, found.metric
+    look, metric = report.look, as_told(found.metric, report.measure)
     letters = ["" for _ in found.standings]
     for place, (first, last) in enumerate(found.alike):
         for row in range(first, last + 1):

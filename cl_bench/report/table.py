@@ -11,9 +11,10 @@ import pandas as pd
 
 from cl_bench import metrics as registry
 from cl_bench.config.schema import similar
+from cl_bench.config.target import Measure, together
 from cl_bench.errors import RunError, UsageError
 from cl_bench.files.untrusted import clean
-from cl_bench.metrics.base import AS_IS, Digits, Kind, Metric
+from cl_bench.metrics.base import AS_IS, Digits, Kind, Metric, as_told
 from cl_bench.report.across import Across, across
 from cl_bench.report.at import APART, At
 from cl_bench.report.best import best, doubtful
@@ -79,9 +80,16 @@ class Report:
     def labels(self) -> list[str]:
         return self.grouping.labels
 
+    @property
+    def measure(self) -> Measure:
+        """What the matrices of the rows hold."""
+        return together(member.measure for member in self.grouping.groups)
+
     def shown(self, *kinds: Kind) -> list[Metric]:
-        """The metrics of these kinds that the tables have and at least one row has a value for."""
-        return [m for m in self.metrics if m.kind in kinds and f"{m.key}_mean" in self.frame]
+        """The metrics of these kinds that the tables have and at least one row has a value for,
+        as they are called there."""
+        found = [m for m in self.metrics if m.kind in kinds and f"{m.key}_mean" in self.frame]
+        return [as_told(metric, self.measure) for metric in found]
 
 
 def build(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cl_bench.config.recipe import Named
+from cl_bench.config.target import measure_of
 from cl_bench.errors import RunError
 from cl_bench.reproduce.records import read_record, read_run
 from cl_bench.reproduce.runs import sweeps, wanted
@@ -56,11 +57,13 @@ def _compare(now: dict[str, Any] | None, then: dict[str, Any]) -> tuple[bool, st
         return False, "the run did not finish"
     if now["stream_sha256"] != then["stream_sha256"]:
         return False, "the stream is another one: tasks or their order have changed"
+    measure = measure_of(now)
+    heading = measure.heading
     acc, before = now["metrics"]["acc"], then["metrics"]["acc"]
     if now["accuracy_sha256"] == then["accuracy_sha256"]:
-        return True, f"ACC {acc:.4f}, the accuracy matrix is identical"
+        return True, f"{heading} {acc:.4f}, the {measure.name} matrix is identical"
     changed = [key for key in SAME if now["environment"].get(key) != then["environment"].get(key)]
-    text = f"ACC {acc:.4f}, recorded {before:.4f}"
+    text = f"{heading} {acc:.4f}, recorded {before:.4f}"
     if not changed:
         return False, f"{text}: the matrix must be identical in the same environment"
     near = abs(acc - before) <= TOLERANCE

@@ -9,7 +9,10 @@ from typing import Any
 
 from cl_bench import metrics
 from cl_bench.config.recipe import TITLES, TRUST, Named
+from cl_bench.config.target import ACCURACY, Measure
+from cl_bench.metrics.base import as_told
 from cl_bench.report.statistics import Spread
+from cl_bench.reproduce.records import measure_recorded
 from cl_bench.reproduce.verdict import Line, judge
 from cl_bench.run.progress import duration
 
@@ -41,10 +44,10 @@ def with_spread(spread: Spread | None, diverged: int = 0) -> str:
     return f"{number(spread.mean)}{std} ({runs})"
 
 
-def cells(line: Line) -> list[str]:
+def cells(line: Line, measure: Measure = ACCURACY) -> list[str]:
     """A line of a table: metric, published, ours, difference, tolerance, verdict."""
     return [
-        metrics.find(line.metric).heading,
+        as_told(metrics.find(line.metric), measure).heading,
         number(line.published),
         with_spread(line.ours, line.diverged),
         number(line.difference, sign=True),
@@ -73,9 +76,9 @@ def paper_page(paper: str, recipes: Sequence[Named], runs: Runs, comment: str) -
                 notes.append(note)
                 label += f" [{_index(notes)}]"
             found = runs.get(named.name, [])
-            time = _time(found)
+            time, measure = _time(found), measure_recorded(found)
             for line in judge(named, found):
-                text.append("| " + " | ".join([label, *cells(line), time]) + " |")
+                text.append("| " + " | ".join([label, *cells(line, measure), time]) + " |")
                 label = time = ""
         text.append("")
         text += [f"[{i}] {note}  " for i, note in enumerate(dict.fromkeys(notes), start=1)]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cl_bench.config.pairing import identity
 from cl_bench.config.recipe import Named
+from cl_bench.config.target import R2, REGRESSION, Measure, measure_of, together
 from cl_bench.errors import RunError
 from cl_bench.files.atomic import write_atomic
 from cl_bench.reproduce.runs import Wanted
@@ -45,7 +46,8 @@ def read_run(run: Wanted) -> dict[str, Any]:
                 f"{run.recipe.name} any more; keep it elsewhere, or {again}"
             )
         names, matrix, values = read_results(run.directory)
-        known = identity(read_yaml(run.directory / "config.yaml").get("dataset") or {})
+        section = read_yaml(run.directory / "config.yaml").get("dataset") or {}
+        known, measure = identity(section), measure_of(section)
         facts = read_json(run.directory / "environment.json")
         if not isinstance(dataset := facts.get("dataset"), dict):
             raise Damaged("environment.json: does not name the dataset")
@@ -56,6 +58,7 @@ def read_run(run: Wanted) -> dict[str, Any]:
         **_name(run),
         "diverged": False,
         "task_identity": known,
+        **({"target": REGRESSION} if measure is R2 else {}),
         "metrics": values,
         "accuracy_sha256": hashlib.sha256(table).hexdigest(),
         "tasks": names,
@@ -99,8 +102,13 @@ def _metrics(run: dict[str, Any]) -> dict[str, Any]:
     return metrics.compute(Measured(matrix_of(run), run["metrics"]))
 
 
+def measure_recorded(runs: Sequence[dict[str, Any]]) -> Measure:
+    """What the matrices of recorded runs hold."""
+    return together(measure_of(run) for run in runs)
+
+
 def matrix_of(run: dict[str, Any]) -> np.ndarray:
-    """The accuracy matrix (T+1, T) of a recorded run; NaN where the record has not all of it."""
+    """The matrix (T+1, T) of a recorded run; NaN where the record has not all of it."""
     import numpy as np
 
     if (matrix := run["accuracy"]) is None:

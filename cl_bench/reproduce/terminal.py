@@ -9,6 +9,7 @@ from rich.text import Text
 
 from cl_bench.config.recipe import Named
 from cl_bench.reproduce.markdown import Runs, by_table, cells
+from cl_bench.reproduce.records import measure_recorded
 from cl_bench.reproduce.verdict import INSIDE, OUTSIDE, judge
 from cl_bench.results.terminal import output
 
@@ -30,7 +31,7 @@ def print_tables(recipes: Sequence[Named], runs: Runs) -> None:
         for named in members:
             label = named.recipe.row
             for line in judge(named, runs[named.name]):
-                *texts, verdict = cells(line)
+                *texts, verdict = cells(line, measure_recorded(runs[named.name]))
                 table.add_row(label, *texts, Text(verdict, style=STYLES.get(line.verdict, "")))
                 label = ""
         console.print(table)

@@ -7,8 +7,10 @@ from typing import Any
 
 from cl_bench import metrics
 from cl_bench.config.recipe import TITLES, Named
+from cl_bench.metrics.base import as_told
 from cl_bench.report.statistics import Difference, spread
 from cl_bench.reproduce.markdown import Runs, _footer, _rows, by_table, number, with_spread
+from cl_bench.reproduce.records import measure_recorded
 from cl_bench.reproduce.verdict import against, values
 
 SHOWN = ("acc", "bwt", "forgetting", "la")
@@ -19,8 +21,10 @@ def variants_page(recipes: Sequence[Named], everything: Runs, comment: str) -> s
     text = [f"# {TITLES['variants']}", "", comment.strip(), ""]
     for table, members in by_table(recipes).items():
         text += [f"## {table}", ""]
-        headings = [metrics.find(key).heading for key in SHOWN]
-        text += _rows(["", f"{headings[0]} (runs)", *headings[1:], "ΔACC [95% interval]", "p"])
+        measure = measure_recorded([run for one in members for run in everything[one.name]])
+        headings = [as_told(metrics.find(key), measure).heading for key in SHOWN]
+        difference = f"Δ{headings[0]} [95% interval]"
+        text += _rows(["", f"{headings[0]} (runs)", *headings[1:], difference, "p"])
         # the variant that the others are compared with comes first, wherever it is from
         bases = {named.recipe.compare for named in members}
         first = [named for named in recipes if named.short in bases]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cl_bench.config.target import ACCURACY, Measure
 from cl_bench.files.untrusted import Damaged, clean, from_table_cell, read_text, table_cell
 from cl_bench.metrics.base import Curve
 
@@ -30,7 +31,7 @@ def curves_text(names: Sequence[str], curve: Curve) -> str:
     return table.getvalue()
 
 
-def read_curves(directory: Path) -> tuple[list[str], Curve] | None:
+def read_curves(directory: Path, measure: Measure = ACCURACY) -> tuple[list[str], Curve] | None:
     """Task names and curve of a run; None if it has no tests within tasks. :class:`Damaged` if the
     file is of something else."""
     if not (directory / FILE).exists():
@@ -44,8 +45,8 @@ def read_curves(directory: Path) -> tuple[list[str], Curve] | None:
     counts, accuracy = cells[:, : len(COUNTS)], cells[:, len(COUNTS) :]
     if tuple(header[: len(COUNTS)]) != COUNTS or not (counts >= 0).all() or not len(rows):
         raise Damaged(f"{FILE}: no table of tests")
-    if not ((accuracy >= 0) & (accuracy <= 1) | np.isnan(accuracy)).all():
-        raise Damaged(f"{FILE}: values that are no accuracies")
+    if not (measure.among(accuracy) | np.isnan(accuracy)).all():
+        raise Damaged(f"{FILE}: values that are no {measure.plural}")
     columns = dict(zip(COUNTS, counts.T, strict=True))
     whole = {name: columns.pop(name).astype(np.int64) for name in COUNTS[:-1]}
     curve = Curve(**whole, **columns, accuracy=accuracy)
@@ -54,9 +55,11 @@ def read_curves(directory: Path) -> tuple[list[str], Curve] | None:
     return [from_table_cell(name) for name in header[len(COUNTS) :]], curve
 
 
-def read_curve(directory: Path, tasks: int, stays: int) -> Curve | None:
+def read_curve(
+    directory: Path, tasks: int, stays: int, measure: Measure = ACCURACY
+) -> Curve | None:
     """The curve of a run with so many tasks and stays; :class:`Damaged` if it is of others."""
-    found = read_curves(directory)
+    found = read_curves(directory, measure)
     if found is None:
         return None
     curve = found[1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 
 from cl_bench.drawing import style
@@ -11,8 +10,11 @@ from cl_bench.drawing.plots import Matrix, Within, run_figure
 from cl_bench.errors import RunError
 from cl_bench.files.atomic import write_atomic
 from cl_bench.files.untrusted import Damaged, read_yaml
+from cl_bench.metrics import find
+from cl_bench.metrics.base import as_told
 from cl_bench.metrics.curves import mean_seen
 from cl_bench.results.curves import read_curves
+from cl_bench.results.record import read_measure
 from cl_bench.results.summary import read_shown
 
 log = logging.getLogger("cl_bench")
@@ -23,11 +25,12 @@ def write_pictures(directory: Path) -> None:
     _, values, metrics, gone, learned = read_shown(directory)
     try:
         with style.styled("accuracy.png") as figure:
-            matrix = Matrix("", values, gone.numbers(values.shape[1]), learned)
+            measure = read_measure(directory)
+            matrix = Matrix("", values, gone.numbers(values.shape[1]), learned, measure)
             colour = style.colours([_method(directory)]).popitem()[1]
-            drawn = run_figure(figure, matrix, colour, _within(directory, learned))
+            drawn = run_figure(figure, matrix, colour, _within(directory, matrix))
             score = ", ".join(
-                f"{key.upper()} {metrics[key]:.3f}"
+                f"{as_told(find(key), measure).heading} {metrics[key]:.3f}"
                 for key in ("acc", "bwt")
                 if metrics[key] is not None
             )
@@ -38,12 +41,12 @@ def write_pictures(directory: Path) -> None:
         log.warning("%s", error)
 
 
-def _within(directory: Path, learned: Sequence[int]) -> Within | None:
-    found = read_curves(directory)
+def _within(directory: Path, matrix: Matrix) -> Within | None:
+    found = read_curves(directory, matrix.measure)
     if found is None:
         return None
     curve = found[1]
-    return Within(curve.places.tolist(), curve.accuracy, mean_seen(curve, learned).tolist())
+    return Within(curve.places.tolist(), curve.accuracy, mean_seen(curve, matrix.learned).tolist())
 
 
 def _method(directory: Path) -> str:

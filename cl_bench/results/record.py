@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from cl_bench import metrics
+from cl_bench.config.target import ACCURACY, Measure, measure_of
 from cl_bench.errors import RunError
 from cl_bench.files.atomic import PARTIAL, remove_partial, write_atomic, write_json
 from cl_bench.files.untrusted import (
@@ -25,6 +26,7 @@ from cl_bench.files.untrusted import (
     from_table_cell,
     read_json,
     read_text,
+    read_yaml,
     table_cell,
 )
 from cl_bench.metrics.base import Curve, Measured
@@ -192,8 +194,17 @@ class RunRecord:
         write_json(self.directory / "diagnostics.json", diagnostics)
 
 
+def read_measure(directory: Path) -> Measure:
+    """What the matrix of a run holds, by its configuration; accuracy if that cannot be read."""
+    try:
+        return measure_of(read_yaml(directory / "config.yaml").get("dataset"))
+    except Damaged:
+        return ACCURACY
+
+
 def read_accuracy(directory: Path) -> tuple[list[str], np.ndarray]:
-    """Task names and accuracy matrix (S+1, T) of a run; :class:`Damaged` if they are none.
+    """Task names and accuracy matrix (S+1, T) of a run, R² where its targets are numbers;
+    :class:`Damaged` if they are none.
 
     NaN is what was not measured, an empty cell; the last row is measured whole.
     """
@@ -203,24 +214,25 @@ def read_accuracy(directory: Path) -> tuple[list[str], np.ndarray]:
         matrix = np.array([[_number(cell) for cell in row] for row in rows], dtype=np.float64)
     except (ValueError, csv.Error) as error:
         raise Damaged(f"accuracy.csv: {clean(error)}") from None
-    check_accuracy(names, matrix)
+    check_accuracy(names, matrix, read_measure(directory))
     return [from_table_cell(name) for name in names], matrix
 
 
 def _number(cell: str) -> float:
-    """-1, which is no accuracy, for what is no number."""
+    """Infinity, which is no accuracy and no R², for what is no number."""
     value = float(cell or "nan")
-    return -1.0 if cell and math.isnan(value) else value
+    return math.inf if cell and math.isnan(value) else value
 
 
-def check_accuracy(names: Sequence[str], matrix: np.ndarray) -> None:
-    """:class:`Damaged` unless it is an accuracy matrix (S+1, T) of as many tasks as names."""
+def check_accuracy(names: Sequence[str], matrix: np.ndarray, measure: Measure = ACCURACY) -> None:
+    """:class:`Damaged` unless it is a matrix (S+1, T) of this ``measure``, of as many tasks as
+    names."""
     tasks = len(names)
     if tasks == 0 or matrix.ndim != 2 or matrix.shape[1] != tasks or len(matrix) <= tasks:
         raise Damaged(f"accuracy.csv: shape {matrix.shape} for {tasks} tasks")
-    measured = (matrix >= 0) & (matrix <= 1)
+    measured = measure.among(matrix)
     if not (measured[-1].all() and (measured | np.isnan(matrix)).all()):
-        raise Damaged("accuracy.csv: values that are no accuracies")
+        raise Damaged(f"accuracy.csv: values that are no {measure.plural}")
 
 
 def accuracy_text(names: Sequence[str], matrix: np.ndarray) -> str:
@@ -265,7 +277,7 @@ def read_results(directory: Path) -> tuple[list[str], np.ndarray, dict[str, Any]
         raise Damaged("metrics.json: acc is not the mean of the last row of accuracy.csv")
     numbers = {k: v for k, v in recorded.items() if v is None or isinstance(v, int | float)}
     learned = read_learned(directory, matrix)
-    curve = read_curve(directory, len(names), len(learned))
+    curve = read_curve(directory, len(names), len(learned), read_measure(directory))
     return names, matrix, metrics.compute(Measured(matrix, numbers, learned=learned, curve=curve))
 
 

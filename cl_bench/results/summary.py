@@ -10,12 +10,13 @@ import numpy as np
 
 from cl_bench import metrics
 from cl_bench.config.pairing import identity
+from cl_bench.config.target import ACCURACY, Measure
 from cl_bench.errors import RunError
 from cl_bench.files.atomic import write_atomic
 from cl_bench.files.untrusted import Damaged, clean, read_yaml
-from cl_bench.metrics.base import MISSING, form
+from cl_bench.metrics.base import MISSING, Metric, as_told, form
 from cl_bench.results.forgotten import Forgotten, read_forgotten
-from cl_bench.results.record import read_learned, read_results
+from cl_bench.results.record import read_learned, read_measure, read_results
 
 # dataset.task_identity -> what it says
 KNOWN = {
@@ -34,9 +35,10 @@ def print_run(directory: Path, quiet: bool) -> None:
         # off a terminal the width is our choice: a log should not wrap
         console = output(120)
         names, matrix, values, gone, learned = read_shown(directory)
-        console.print("Test accuracy in % on each task (columns) after learning each (rows)")
+        measure = read_measure(directory)
+        console.print(f"Test {measure.name} in % on each task (columns) after learning each (rows)")
         console.print(heat_table(gone.numbers(len(names)), matrix, console.width, learned))
-        print("\n".join(metric_lines(values) + published_lines(directory, values)))
+        print("\n".join(metric_lines(values, measure) + published_lines(directory, values)))
         if gone:
             print(f"{gone.sentence(directory)}; what is above is about the tasks that are left")
     print(directory)
@@ -60,7 +62,8 @@ def read_shown(
 def heat_table(
     numbers: Sequence[int], matrix: np.ndarray, width: int, learned: Sequence[int]
 ) -> Any:
-    """The accuracy matrix in percent, a row after each stay, as a table of at most ``width``.
+    """The matrix, accuracies or R², in percent, a row after each stay, as a table of at most
+    ``width``.
 
     ``numbers`` (T,) are the tasks' positions in the stream, 1 to T unless some were forgotten;
     ``learned`` (S,) is the task (its column) of each stay.
@@ -69,7 +72,8 @@ def heat_table(
     from rich.text import Text
 
     tasks = len(numbers)
-    cell = 4 if LABEL + 4 * tasks <= width else 3
+    longest = max(len(_whole(value)) for value in matrix.flat)  # R² may be far below 0
+    cell = longest + 1 if longest > 3 else 4 if LABEL + 4 * tasks <= width else 3
     fits = max(2, (width - LABEL) // cell)
     shown = sorted({round(i) for i in np.linspace(0, tasks - 1, min(tasks, fits))})
     left_out = tasks - len(shown)
@@ -87,20 +91,25 @@ def heat_table(
         table.add_column(f"{numbers[column]} ", justify="right", width=cell)
     for row in [0, *(stay + 1 for stay, task in enumerate(learned) if task in shown)]:
         cells = [
-            Text("" if np.isnan(v) else f"{100 * v:.0f} "[:cell], style=_heat(v))
+            Text("" if np.isnan(v) else f"{_whole(v)} "[:cell], style=_heat(v))
             for v in matrix[row, shown]
         ]
         table.add_row("untrained " if row == 0 else f"task {numbers[learned[row - 1]]} ", *cells)
     return table
 
 
-def metric_lines(values: dict[str, Any]) -> list[str]:
+def metric_lines(values: dict[str, Any], measure: Measure = ACCURACY) -> list[str]:
     """One line per metric, accuracies before costs: its heading, value and meaning."""
     return [
         f"{metric.heading:16}  {form(metric, values[metric.key]):>10}  {metric.meaning}"
-        for metric in metrics.of_kind("accuracy") + metrics.of_kind("cost")
-        if metric.key in values
+        for metric in _told(values, measure)
     ]
+
+
+def _told(values: dict[str, Any], measure: Measure) -> list[Metric]:
+    """The metrics that there is a value for, accuracies before costs."""
+    known = metrics.of_kind("accuracy") + metrics.of_kind("cost")
+    return [as_told(metric, measure) for metric in known if metric.key in values]
 
 
 def published_lines(directory: Path, values: dict[str, Any]) -> list[str]:
@@ -120,6 +129,7 @@ def published_lines(directory: Path, values: dict[str, Any]) -> list[str]:
 def write_markdown(directory: Path) -> None:
     """``summary.md``: metrics, times and the matrix for people."""
     names, matrix, values, gone, learned = read_shown(directory)
+    measure = read_measure(directory)
     lines = [
         f"# {directory.name}",
         "",
@@ -129,14 +139,13 @@ def write_markdown(directory: Path) -> None:
     ]
     lines += [
         f"| {metric.heading} | {form(metric, values[metric.key])} | {metric.meaning} |"
-        for metric in metrics.of_kind("accuracy") + metrics.of_kind("cost")
-        if metric.key in values
+        for metric in _told(values, measure)
     ]
     if gone:
         lines += ["", f"Forgotten since: {gone.told()}. All else is about the tasks that are left."]
     lines += [
         "",
-        "Test accuracy in % on each task (columns) after learning each task (rows).",
+        f"Test {measure.name} in % on each task (columns) after learning each task (rows).",
         "",
         "| after | " + " | ".join(names) + " |",
         "|---|" + "---:|" * len(names),
@@ -159,6 +168,11 @@ def _known_lines(directory: Path) -> list[str]:
     return [f"Scenario {clean(dataset.get('scenario', '?'), 40)}: {known}.", ""]
 
 
+def _whole(value: float) -> str:
+    """A value in whole percent; nothing for what was not measured."""
+    return "" if np.isnan(value) else f"{100 * value:.0f}"
+
+
 def _percent(value: float) -> str:
     return MISSING if np.isnan(value) else f"{100 * value:.1f}"
 
@@ -172,8 +186,8 @@ def _heat(value: float) -> str:
 
 
 def heat_colours(value: float) -> tuple[str, tuple[int, int, int]]:
-    """Dark blue for 0 through teal to yellow for 1, as red, green and blue, and before it the
-    colour of text that stays readable on it."""
+    """Dark blue for 0 (and less) through teal to yellow for 1, as red, green and blue, and before
+    it the colour of text that stays readable on it."""
     stops = np.array([[48, 36, 92], [38, 110, 142], [64, 184, 116], [250, 230, 60]])
     place = min(max(value, 0.0), 1.0) * (len(stops) - 1)
     low = min(int(place), len(stops) - 2)

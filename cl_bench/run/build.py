@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cl_bench import datasets, metrics
 from cl_bench.config import registry, schema
-from cl_bench.config.pairing import check_identity, check_pairing, refusal
+from cl_bench.config.pairing import check_pairing, check_stream, refusal
 from cl_bench.config.schema import RunConfig
 from cl_bench.errors import RunError, UsageError
 from cl_bench.memory.base import Memory
@@ -71,6 +71,8 @@ def prepare(cfg: RunConfig, recorded: bool = False) -> Run:
     uses_memory = bool(make_method.cls.memory_needs)
     with no_more_than_there_is(cfg, device.type == "cpu"):
         memory = make_memory(len(stream.tasks), stream.input_shape, device) if uses_memory else None
+        if memory is not None and scenario.numbers:
+            memory.keep_numbers(stream.classes)
     init, passes = generator(cfg.seed, "init"), Passes()
     precision = torch.bfloat16 if cfg.device.precision == "bf16" else None
     # on a GPU the kernels are the threads
@@ -141,7 +143,7 @@ def choose(cfg: RunConfig, recorded: bool = False) -> tuple[_Choice, ...]:
 def build_stream(cfg: RunConfig, device: torch.device) -> Stream:
     """The stream that ``cfg`` names, without anything to learn it."""
     make_stream = _stream_choice(cfg)
-    check_identity(cfg.dataset)
+    check_stream(cfg.dataset)
     return _open(make_stream, cfg.seed, device)
 
 

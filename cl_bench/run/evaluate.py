@@ -1,7 +1,8 @@
-"""The test accuracy on the tasks of a stream; whole blocks of samples go to the run's threads."""
+"""The test accuracy, or R², on the tasks of a stream; blocks of samples go to the run's threads."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import reduce
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cl_bench.errors import Diverged
 from cl_bench.network.linear_stack import Fan, Forward, LinearStack
 from cl_bench.rng import generator
 from cl_bench.run.build import Run
@@ -98,28 +100,34 @@ def _seen(run: Run, stays: int) -> set[int]:
 
 @torch.inference_mode()
 def evaluate(run: Run, tasks: Sequence[Task] | None = None) -> np.ndarray:
-    """Test accuracy on every task of the stream, float64 (T,), in evaluation mode.
+    """Test accuracy (of numbers R²) on every task of the stream, float64 (T,), in evaluation mode.
 
     On ``tasks`` alone where they are given; it is NaN for the others.
     """
     run.method.train(False)
     tasks = run.stream.tasks if tasks is None else tasks
-    correct: dict[int, Tensor] = {}
+    tallies: dict[int, Tensor] = {}
     together: dict[Any, list[tuple[Task, Tensor]]] = {}
     for task in tasks:
         answers = run.method.answers(run.scenario.in_tests(task))
-        folded = _folded(task, answers)
+        folded = None if run.scenario.numbers else _folded(task, answers)
         if folded is None:
-            correct[task.index] = _right(run, task, answers)
+            tallies[task.index] = _tally(run, task, answers)
         else:
             together.setdefault(answers, []).append((task, folded))
     for fans in _fans(run, together):
-        correct |= _right_together(run, fans)
+        tallies |= _right_together(run, fans)
     accuracy = np.full(len(run.stream.tasks), np.nan)
     # all at once: a GPU is waited for once
-    counts = torch.stack([correct[task.index] for task in tasks]).tolist() if tasks else []
-    for task, count in zip(tasks, counts, strict=True):
-        accuracy[task.index] = count / len(run.stream.test if task.test is None else task.test)
+    known = torch.stack([tallies[task.index] for task in tasks]).tolist() if tasks else []
+    for task, tally in zip(tasks, known, strict=True):
+        labels = run.stream.test.labels
+        labels = labels if task.test is None else labels[task.test]
+        accuracy[task.index] = run.scenario.score(tally, labels)
+        if not math.isfinite(accuracy[task.index]):
+            raise Diverged(
+                f"the outputs for {task.name} are no longer finite; {run.method.advice()}"
+            )
     return accuracy
 
 
@@ -129,11 +137,11 @@ def in_heads(run: Run) -> Run:
     return replace(run, scenario=run.scenario.multi_head())
 
 
-def _right(run: Run, task: Task, answers: Callable[[Tensor], Tensor] | None) -> Tensor:
-    """How many test samples of the task are answered right."""
+def _tally(run: Run, task: Task, answers: Callable[[Tensor], Tensor] | None) -> Tensor:
+    """How well the test samples of the task are answered, as the scenario counts it."""
     test, told = run.stream.test, run.scenario.in_tests(task)
 
-    def right(rows: slice | Tensor) -> Tensor:
+    def tally(rows: slice | Tensor) -> Tensor:
         x = task.transform(test, rows)
         if answers is None:
             logits = run.method.logits(x, told)
@@ -141,12 +149,12 @@ def _right(run: Run, task: Task, answers: Callable[[Tensor], Tensor] | None) -> 
             logits = Forward(answers, run.precision)(x.flatten(1)).outputs
         else:
             logits = answers(x)
-        return (run.scenario.mask(logits, task.index).argmax(1) == test.labels[rows]).sum()
+        return run.scenario.tally(logits, test.labels[rows], task.index)
 
     blocks = run.stream.test_rows(task)
     # a method that promises nothing is not asked by several threads at a time
-    counts = map(right, blocks) if answers is None else run.workers.map(right, blocks)
-    return reduce(torch.add, counts)
+    found = map(tally, blocks) if answers is None else run.workers.map(tally, blocks)
+    return reduce(torch.add, found)
 
 
 def _folded(task: Task, answers: object) -> Tensor | None:

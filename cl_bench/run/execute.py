@@ -16,6 +16,7 @@ import torch
 from cl_bench import metrics
 from cl_bench.config import origins
 from cl_bench.config.schema import RunConfig
+from cl_bench.config.target import measure_of
 from cl_bench.errors import Diverged, RunError, UsageError, os_sentence
 from cl_bench.files.state import write_state
 from cl_bench.metrics.base import Curve, Measured
@@ -120,6 +121,7 @@ def _state_after(error: BaseException) -> str:
 @contextmanager
 def _tracked(run: Run, directory: Path) -> Iterator[None]:
     """The run's tracker sees it begin and, should it come to that, break off."""
+    run.tracker.measure = measure_of(run.cfg.dataset)
     run.tracker.begin(directory, run.cfg.model_dump(mode="json"))
     try:
         yield
@@ -139,7 +141,8 @@ def _learn_and_record(run: Run, record: RunRecord, began: float, show_bar: bool)
             learn(run, progress, checkpoint, run_state)
         values = _record(run, run_state, record)
     run.tracker.end("finished", values)
-    log.info("finished in %.1f s: ACC %.4f", values["seconds_total"], values["acc"])
+    heading = measure_of(run.cfg.dataset).heading
+    log.info("finished in %.1f s: %s %.4f", values["seconds_total"], heading, values["acc"])
     if not run.cfg.checkpoint.keep:
         checkpoint.remove()
 
@@ -160,7 +163,8 @@ def _checkpoint(run: Run, directory: Path) -> Checkpoint:
 def _progress(run: Run, run_state: RunState, show_bar: bool) -> Progress:
     """What is shown of the run, from where it stands."""
     stays = run.stream.stays
-    progress = Progress([run.stream.batches(stay) for stay in stays], show_bar)
+    batches = [run.stream.batches(stay) for stay in stays]
+    progress = Progress(batches, show_bar, measure_of(run.cfg.dataset))
     if (learned := len(run_state.rows) - 1) > 0:
         seconds = [(row["seconds_train"], row["seconds_eval"]) for row in run_state.timings[1:]]
         progress.resume(seconds, mean_seen(run, learned, run_state.rows[-1]))

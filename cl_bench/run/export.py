@@ -36,7 +36,8 @@ def described(run: Run, position: int) -> dict[str, Any]:
     """What has to be known to ask the module and to read its outputs, as plain JSON values.
 
     ``labels`` (C,): the dataset's label of each output. ``counted``: the outputs of which the
-    largest is the answer. ``shown``: how the task shows its inputs, plain being as the dataset has
+    largest is the answer; both are empty where the outputs are numbers (``target: regression``).
+    ``shown``: how the task shows its inputs, plain being as the dataset has
     them. ``normalize``: x ↦ (x - shift) / scale comes first.
     """
     stream, task = run.stream, run.stream.tasks[position]
@@ -55,6 +56,8 @@ def described(run: Run, position: int) -> dict[str, Any]:
         "counted": list(counted),
         "class_names": list(stream.data.class_names),
     }
+    if run.scenario.numbers:
+        facts |= {"target": "regression", "labels": [], "counted": []}
     if stream.normalizer is not None:
         values = {"shift": stream.normalizer.shift, "scale": stream.normalizer.scale}
         facts["normalize"] = {key: tensor.tolist() for key, tensor in values.items()}

@@ -66,7 +66,8 @@ def load(directory: Path) -> Run:
 
 
 def predict(run: Run, x: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Labels of the dataset, int64 (n,), for inputs x (n, *input_shape) as the dataset has them.
+    """Labels of the dataset, int64 (n,), for inputs x (n, *input_shape) as the dataset has them; of
+    a run whose targets are numbers these, float32 (n, C).
 
     ``positions`` (n,) are the tasks of the inputs, from 0 in the order of the stream. -1 stands
     for an output that means nothing in its task.
@@ -81,7 +82,12 @@ def predict(run: Run, x: np.ndarray, positions: np.ndarray) -> np.ndarray:
     stream = run.stream
     split = as_the_data(stream, x)
     run.method.train(False)
-    found = np.empty(len(x), dtype=np.int64)
+    numbers = run.scenario.numbers
+    found = (
+        np.empty((len(x), stream.classes), dtype=np.float32)
+        if numbers
+        else np.empty(len(x), dtype=np.int64)
+    )
     with torch.inference_mode():
         for position in np.unique(positions).tolist():
             task = stream.tasks[position]
@@ -90,8 +96,10 @@ def predict(run: Run, x: np.ndarray, positions: np.ndarray) -> np.ndarray:
             for start in range(0, len(rows), EVALUATION_BATCH):
                 block = rows[start : start + EVALUATION_BATCH]
                 inputs = task.transform(split, torch.from_numpy(block).to(run.device))
-                logits = run.scenario.mask(
-                    run.method.logits(inputs, run.scenario.in_tests(task)), task.index
-                )
-                found[block] = labels[logits.argmax(1).cpu().numpy()]
+                logits = run.method.logits(inputs, run.scenario.in_tests(task))
+                if numbers:
+                    found[block] = logits.cpu().numpy()
+                    continue
+                chosen = run.scenario.mask(logits, task.index).argmax(1)
+                found[block] = labels[chosen.cpu().numpy()]
     return found

@@ -11,17 +11,20 @@ from statistics import median
 from types import TracebackType
 from typing import Any, ClassVar, NamedTuple
 
+from cl_bench.config.target import ACCURACY, Measure
+
 log = logging.getLogger("cl_bench")
 
 
 class Progress:
     """Follows one run, whose tasks have ``batches`` batches each; ``bar`` draws a row of a live
-    display, else there is one log line per task."""
+    display, else there is one log line per task, with the ``measure`` so far."""
 
-    def __init__(self, batches: Sequence[int], bar: bool) -> None:
+    def __init__(self, batches: Sequence[int], bar: bool, measure: Measure = ACCURACY) -> None:
         self.batches = list(batches)
         self.rest = Rest(self.batches)
-        self.accuracy: float | None = None
+        self.measure = measure
+        self.accuracy: float | None = None  # or R²
         self._learned = 0  # tasks
         self._before = 0  # batches of these
         self._began = self._last = time.perf_counter()
@@ -89,7 +92,7 @@ class Progress:
         )
 
     def _state(self) -> str:
-        return "" if self.accuracy is None else f"accuracy so far {self.accuracy:.3f}"
+        return "" if self.accuracy is None else f"{self.measure.name} so far {self.accuracy:.3f}"
 
 
 class Rest:

@@ -38,6 +38,8 @@ class Stream(ABC):
 
     Settings: ClassVar[type[StreamSettings]] = StreamSettings
     shares_classes: ClassVar[bool] = False  # every task has all classes, whatever the data
+    # the values of ``target`` that its tasks are for
+    targets: ClassVar[frozenset[str]] = frozenset({"classes"})
 
     def __init__(
         self, settings: StreamSettings, data: Arrays, seed: int, device: torch.device
@@ -58,6 +60,7 @@ class Stream(ABC):
         self._transforms = {task.identity: task.transform for task in made}
         self.stays: tuple[Task, ...] = arrange(made, self.train.labels, settings)
         self.tasks: tuple[Task, ...] = tuple(task for task in self.stays if not task.visit)
+        self._check_numbers()
         self.normalizer = self._normalizer()
         if self.normalizer is not None:
             self.train.images, self.test.images = map(
@@ -67,6 +70,24 @@ class Stream(ABC):
     @abstractmethod
     def make_tasks(self) -> Iterator[Task]:
         """The tasks by identity 0, 1, ...; their order is made later and sets ``index``."""
+
+    def _check_numbers(self) -> None:
+        """A :class:`UsageError` unless the labels are of the kind that ``target`` says, and R² is
+        defined in every task."""
+        s, numbers = self.settings, self.train.labels.is_floating_point()
+        if numbers != (s.target == "regression"):
+            kind, other = ("numbers", "regression") if numbers else ("classes", "classes")
+            raise UsageError(
+                f"dataset.target={s.target}: {self.data.name} has {kind} as targets; choose "
+                f"dataset.target={other} and a dataset.stream that is for it"
+            )
+        for task in self.tasks if numbers else ():
+            labels = self.test.labels if task.test is None else self.test.labels[task.test]
+            if (labels == labels[0]).all(0).any():
+                raise UsageError(
+                    f"{s.name}: the test targets of {task.name} are one number, so that R² is not "
+                    "defined; give it test samples with other targets"
+                )
 
     def labels_of(self, task: Task) -> tuple[int, ...]:
         """The dataset's label that each network output (C,) stands for in ``task``."""
@@ -93,7 +114,8 @@ class Stream(ABC):
         return rows if available is None else available[rows]
 
     def train_batches(self, task: Task, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches x float32 (b, *input_shape), y int64 (b,); they never cross a task's boundary.
+        """Batches x float32 (b, *input_shape), y int64 (b,), of numbers float32 (b, C); they never
+        cross a task's boundary.
 
         The first ``start`` are left out; those that follow are the same to the bit, and lie in
         memory as they would without.
@@ -183,7 +205,7 @@ class Stream(ABC):
         return [self.settings.batch_size] * full + [rest] * (rest > 0)
 
     def labels(self, task: Task, batches: int | None = None) -> Tensor:
-        """Labels int64 of the samples in the task's first ``batches`` batches, of each sample once;
+        """Labels of the samples in the task's first ``batches`` batches, of each sample once;
         None: of all."""
         rows = task.train
         if batches is not None:

@@ -139,7 +139,9 @@ def blur(tasks: list[Task], labels: Tensor, settings: StreamSettings) -> list[Ta
             )
     changed = []
     for task, rows, task_id in zip(tasks, train, task_ids, strict=True):
-        present = labels[rows[task_id != task.identity].to(labels.device)].unique().tolist()
-        classes = tuple(sorted({*task.classes, *present}))
+        classes = task.classes
+        if not labels.is_floating_point():  # numbers have none
+            others = labels[rows[task_id != task.identity].to(labels.device)]
+            classes = tuple(sorted({*classes, *others.unique().tolist()}))
         changed.append(replace(task, train=rows, task_ids=task_id, classes=classes))
     return changed

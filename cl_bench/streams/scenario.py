@@ -1,4 +1,5 @@
-"""Which outputs of the network count, and what is known of the task: the one place for both.
+"""Which outputs of the network count, what they should be, and what is known of the task: the
+one place for all three.
 
 - ``domain``: one shared head, every output counts in every task;
 - ``task``: the task is known in tests, its own classes count (multi-head);
@@ -7,10 +8,14 @@
 The three scenarios are van de Ven & Tolias' (arXiv:1904.07734). What is known of the task is a
 choice of its own: Lopez-Paz & Ranzato 2017 tell it in tests of one shared head too, and a stream
 without boundaries (``task_identity: none``) tells it nowhere.
+
+Where the targets are numbers (``target: regression``) each output should be one of them: the loss
+is the mean squared error, and R² takes the place of the accuracy.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 
 import torch
@@ -32,6 +37,7 @@ class Scenario:
         self.kind = stream.settings.scenario
         self.identity = stream.settings.task_identity
         self.loss_outputs = stream.settings.loss_outputs
+        self.numbers = stream.settings.target == "regression"
         owned = torch.zeros(len(stream.tasks), stream.classes, dtype=torch.bool)
         for task in stream.tasks:
             owned[task.index, list(task.classes)] = True
@@ -99,11 +105,37 @@ class Scenario:
         return logits if visible is None else logits.masked_fill(~visible, -torch.inf)
 
     def loss(self, logits: Tensor, labels: Tensor, tasks: int | Tensor) -> Tensor:
-        """Cross-entropy of every sample, (n,), over the outputs that count for it."""
+        """Cross-entropy of every sample, (n,), over the outputs that count for it; of numbers
+        ``labels`` (n, C) the mean squared error over the outputs."""
+        if self.numbers:
+            return (logits - labels).square().mean(1)
         logits = self.mask(logits, tasks)
         if by_class(logits):  # equal numbers, several samples at a time
             return F.nll_loss(logits.t().log_softmax(0).t(), labels, reduction="none")
         return F.cross_entropy(logits, labels, reduction="none")
+
+    # -- how good the answers are ----------------------------------------------------------------
+
+    def tally(self, logits: Tensor, labels: Tensor, tasks: int | Tensor) -> Tensor:
+        """What :meth:`score` needs to know of some test samples, to be summed over all: how many
+        are answered right; of numbers the squared errors Σ (y - ŷ)², float64 (C,)."""
+        if self.numbers:
+            return (logits.double() - labels).square().sum(0)
+        return (self.mask(logits, tasks).argmax(1) == labels).sum()
+
+    def score(self, tally: float | Sequence[float], labels: Tensor) -> float:
+        """The accuracy on the test samples with these ``labels`` (n,). Of numbers (n, C) R²: the
+        mean over outputs of 1 - Σ (y - ŷ)² / Σ (y - ȳ)², ȳ the mean of the test targets."""
+        if isinstance(tally, int | float):
+            return tally / len(labels)
+        errors = torch.tensor(tally, dtype=torch.float64, device=labels.device)
+        return float((1 - errors / spread(labels)).mean())
+
+
+def spread(numbers: Tensor) -> Tensor:
+    """Σ (y - ȳ)² of numbers (n, C), float64 (C,)."""
+    numbers = numbers.double()
+    return (numbers - numbers.mean(0)).square().sum(0)
 
 
 def by_class(logits: Tensor) -> bool:

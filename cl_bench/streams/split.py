@@ -11,7 +11,8 @@ from torch import Tensor
 
 
 class Split:
-    """Images uint8 or float32 (N, ...), labels int64 (N,): the network output that is right."""
+    """Images uint8 or float32 (N, ...), labels int64 (N,): the network output that is right; where
+    the targets are numbers, float32 (N, C): what each output should be."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, device: torch.device) -> None:
         with warnings.catch_warnings():

@@ -81,6 +81,11 @@ def index_of(task: Task | None) -> int:
     return UNKNOWN if task is None else task.index
 
 
+def task_ids(y: Tensor, index: int) -> Tensor:
+    """``index`` for each of the samples with the targets y (n, ...), int64 (n,)."""
+    return torch.full((len(y),), index, device=y.device)
+
+
 class StreamSettings(Section):
     """``samples_per_task`` None: all; ``seed`` draws the tasks, the run's seed the sample order.
 
@@ -94,6 +99,12 @@ class StreamSettings(Section):
     stream: str = Field(description="what the tasks are made by: a file in streams/")
     scenario: Literal["domain", "task", "class"] = Field(
         description="outputs that count: all (domain), the task's, or those of all classes so far"
+    )
+    # only the streams of numbers name it
+    target: Literal["classes", "regression"] = Field(
+        default="classes",
+        description="classes: cross-entropy, the matrix holds accuracies; regression: numbers, "
+        "mean squared error, the matrix holds R²",
     )
     # only the streams of a protocol that has it so name it
     loss_outputs: Literal["scenario", "all"] = Field(

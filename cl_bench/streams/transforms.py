@@ -13,6 +13,8 @@ from torch import Tensor
 from cl_bench.streams.split import Split
 from cl_bench.streams.task import Transform
 
+TURNED_AT_A_TIME = 1000  # images
+
 
 def to_unit(pixels: Tensor) -> Tensor:
     """uint8 grey levels in [0, 1]: divided by 255. Other data, float32, as it is.
@@ -135,6 +137,22 @@ def nearest_rotations(shape: tuple[int, ...], degrees: Sequence[float]) -> Tenso
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     plans = torch.where(inside, y * width + x, height * width)
     return _every_channel(plans.flatten(1), shape)
+
+
+def turned(images: Tensor, degrees: Tensor) -> Tensor:
+    """Square images (n, H, H) or (n, C, H, H), each turned counter-clockwise about its centre by
+    its own angle (n,), with bilinear sampling and zero outside; their type stays."""
+    found = torch.empty_like(images)
+    for start in range(0, len(images), TURNED_AT_A_TIME):
+        part = slice(start, start + TURNED_AT_A_TIME)
+        angle = degrees[part].deg2rad().float()
+        cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
+        rows = torch.stack([cos, -sin, zero, sin, cos, zero], 1).view(-1, 2, 3)
+        shown = images[part].unsqueeze(1) if images.dim() == 3 else images[part]
+        grid = F.affine_grid(rows, list(shown.shape), align_corners=False)
+        blend = F.grid_sample(shown.float(), grid, align_corners=False).view(images[part].shape)
+        found[part] = blend if images.is_floating_point() else blend.round()
+    return found
 
 
 def bilinear_rotation(shape: tuple[int, ...], degrees: float) -> tuple[Tensor, Tensor]:

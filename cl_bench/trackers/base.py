@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from cl_bench.config.schema import Section
+from cl_bench.config.target import ACCURACY, Measure
 
 
 class Tracker:
     """Follows one run and keeps nothing; what a run's directory records does not depend on it.
 
     A tracker imports its package when it is made, so that a missing one is told before training.
-    A run that is continued calls :meth:`begin` again for the same directory.
+    A run that is continued calls :meth:`begin` again for the same directory. ``measure`` is what
+    the run's tests give: accuracy, or R² where its targets are numbers.
     """
 
     Settings: ClassVar[type[Section]] = Section
+    measure: Measure = ACCURACY
 
     def __init__(self, settings: Section) -> None:
         self.settings = settings
@@ -45,14 +48,17 @@ def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def scalars(
-    row: int, accuracies: Sequence[float | None], timing: dict[str, float]
+    row: int,
+    accuracies: Sequence[float | None],
+    timing: dict[str, float],
+    measure: Measure = ACCURACY,
 ) -> dict[str, float]:
     """What every tracker shows of a row: the mean over the tasks seen, each task, the seconds."""
     seen = [value for value in accuracies[:row] if value is not None]
-    found = {"accuracy/mean_of_seen": float(sum(seen) / len(seen))} if len(seen) else {}
+    found = {f"{measure.key}/mean_of_seen": float(sum(seen) / len(seen))} if len(seen) else {}
     for number, value in enumerate(accuracies, start=1):
         if value is not None:
-            found[f"accuracy/task_{number:03d}"] = float(value)
+            found[f"{measure.key}/task_{number:03d}"] = float(value)
     for key in ("seconds_train", "seconds_eval"):
         found[f"time/{key}"] = float(timing[key])
     return found

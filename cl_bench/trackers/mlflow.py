@@ -84,7 +84,7 @@ class MLflow(Tracker):
 
     def task(self, row: int, accuracies: Sequence[float | None], timing: dict[str, float]) -> None:
         with self._forgiving():
-            self._log(scalars(row, accuracies, timing), row)
+            self._log(scalars(row, accuracies, timing, self.measure), row)
 
     def end(self, state: str, metrics: dict[str, Any]) -> None:
         if self._run is None:

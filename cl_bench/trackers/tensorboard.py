@@ -42,7 +42,7 @@ class TensorBoard(Tracker):
         self._writer.add_text("config", "\n".join(lines))
 
     def task(self, row: int, accuracies: Sequence[float | None], timing: dict[str, float]) -> None:
-        for name, value in scalars(row, accuracies, timing).items():
+        for name, value in scalars(row, accuracies, timing, self.measure).items():
             self._writer.add_scalar(name, value, row)
         self._writer.flush()
 

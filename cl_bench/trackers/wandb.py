@@ -42,7 +42,7 @@ class Wandb(Tracker):
         )  # fmt: skip
 
     def task(self, row: int, accuracies: Sequence[float | None], timing: dict[str, float]) -> None:
-        self._run.log(scalars(row, accuracies, timing), step=row)
+        self._run.log(scalars(row, accuracies, timing, self.measure), step=row)
 
     def end(self, state: str, metrics: dict[str, Any]) -> None:
         if self._run is None:

@@ -10,12 +10,14 @@ from cl_bench.streams.task import UNKNOWN
 CPU = torch.device("cpu")
 
 
-def scenario(kind, identity="train", loss_outputs="scenario"):
+def scenario(kind, identity="train", loss_outputs="scenario", target="classes"):
     tasks = [
         SimpleNamespace(index=i, classes=classes) for i, classes in enumerate([(0, 1), (2, 3)])
     ]
     stream = SimpleNamespace(
-        settings=SimpleNamespace(scenario=kind, task_identity=identity, loss_outputs=loss_outputs),
+        settings=SimpleNamespace(
+            scenario=kind, task_identity=identity, loss_outputs=loss_outputs, target=target
+        ),
         tasks=tasks,
         classes=4,
     )
@@ -117,3 +119,13 @@ def test_the_loss_is_the_same_however_the_logits_lie(kind):
         losses = masks.loss(leaf, labels, 0)
         found.append(torch.cat([losses, torch.autograd.grad(losses.sum(), leaf)[0].flatten()]))
     torch.testing.assert_close(found[0], found[1], rtol=1e-12, atol=1e-15)
+
+
+def test_numbers_count_by_their_squared_error_and_are_no_classes():
+    masks, tasks = scenario("domain", target="regression")
+    masks.begin_task(tasks[0])
+    masks.observe(torch.tensor([[0.5, 1.0, 2.0, 0.0]]))
+    outputs = torch.tensor([[1.5, 1.0, 0.0, 0.0]])
+    labels = torch.tensor([[0.5, 1.0, 2.0, 0.0]])
+    assert masks.loss(outputs, labels, 0).tolist() == [1.25]  # (1 + 0 + 4 + 0) / 4
+    assert masks.tally(outputs, labels, 0).tolist() == [1.0, 0.0, 4.0, 0.0]

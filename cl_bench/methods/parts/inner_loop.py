@@ -162,7 +162,7 @@ def make_inner_loop(
     """
     if kernel == "generic":
         return InnerLoop(net, scenario, tasks, rule), "as asked for"
-    obstacle = _obstacle(net)
+    obstacle = _obstacle(net, scenario)
     if obstacle is None:
         return CompiledInnerLoop(net, scenario, tasks, rule), "ReLU MLP on the CPU"
     if kernel == "compiled":
@@ -170,8 +170,10 @@ def make_inner_loop(
     return InnerLoop(net, scenario, tasks, rule), obstacle
 
 
-def _obstacle(net: Network) -> str | None:
+def _obstacle(net: Network, scenario: Scenario) -> str | None:
     """Why the compiled inner loop cannot run this network, or None."""
+    if scenario.numbers:
+        return "the compiled inner loop is for classes"
     if type(net.module) is not MLP:
         return "the compiled inner loop is for model=mlp"
     if net.theta.device.type != "cpu" or net.theta.dtype != torch.float32:
