@@ -81,6 +81,14 @@ class Stream(ABC):
                 f"dataset.target={s.target}: {self.data.name} has {kind} as targets; choose "
                 f"dataset.target={other} and a dataset.stream that is for it"
             )
+        for half in (self.train, self.test) if numbers else ():
+            if half.labels.shape != (len(half), self.classes):
+                raise UsageError(
+                    f"{s.name}: its numbers have the shape {tuple(half.labels.shape)}; they must "
+                    f"be ({len(half)}, {self.classes}), one for each sample and output"
+                )
+            if not half.labels.isfinite().all():
+                raise UsageError(f"{s.name}: has targets that are not finite (NaN or infinity)")
         for task in self.tasks if numbers else ():
             labels = self.test.labels if task.test is None else self.test.labels[task.test]
             if (labels == labels[0]).all(0).any():

@@ -55,6 +55,12 @@ def test_what_it_cannot_do_is_told(numbers):
     constant = replace(numbers, test_labels=np.ones((30, 2), dtype=np.float32))
     with pytest.raises(UsageError, match="the test targets of t=0 are one number, so that R² is"):
         given(constant)
+    holes = replace(numbers, train_labels=np.full((60, 2), np.nan, dtype=np.float32))
+    with pytest.raises(UsageError, match="has targets that are not finite"):
+        given(holes)
+    flat = replace(numbers, test_labels=numbers.test_labels[:, 0])
+    with pytest.raises(UsageError, match=r"numbers have the shape \(30,\); they must be \(30, 2\)"):
+        given(flat)
     classes = replace(numbers, train_labels=np.zeros(60, dtype=np.int64))
     with pytest.raises(
         UsageError, match=r"dataset\.target=regression: tiny has classes as targets"
