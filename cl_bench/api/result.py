@@ -13,7 +13,7 @@ from cl_bench.errors import RunError
 from cl_bench.files.untrusted import Damaged, read_yaml
 from cl_bench.metrics import find
 from cl_bench.metrics.base import as_told
-from cl_bench.results.record import read_measure
+from cl_bench.results.measure import read_measure
 from cl_bench.results.summary import heat_colours, heat_table, metric_lines, read_shown
 from cl_bench.run.load import check_finished
 

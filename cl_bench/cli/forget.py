@@ -87,7 +87,8 @@ def _carry_through(run: Run, record: RunRecord, known: Forgotten) -> None:
     from cl_bench.files.state import write_state
     from cl_bench.metrics.base import Measured
     from cl_bench.results.curves import read_curves, without
-    from cl_bench.results.record import read_accuracy, read_measure
+    from cl_bench.results.measure import read_measure
+    from cl_bench.results.record import read_accuracy
     from cl_bench.run import checkpoint
     from cl_bench.run.execute import MODEL, write_summary
 

@@ -20,7 +20,7 @@ from cl_bench.files.untrusted import (
     run_directories,
 )
 from cl_bench.results.forgotten import read_forgotten
-from cl_bench.results.record import read_measure
+from cl_bench.results.measure import read_measure
 
 COLOURS = {"finished": "green", "running": "cyan", "interrupted": "yellow"}
 

@@ -14,7 +14,7 @@ from cl_bench.metrics import find
 from cl_bench.metrics.base import as_told
 from cl_bench.metrics.curves import mean_seen
 from cl_bench.results.curves import read_curves
-from cl_bench.results.record import read_measure
+from cl_bench.results.measure import read_measure
 from cl_bench.results.summary import read_shown
 
 log = logging.getLogger("cl_bench")

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cl_bench import metrics
-from cl_bench.config.target import ACCURACY, Measure, measure_of
+from cl_bench.config.target import ACCURACY, Measure
 from cl_bench.errors import RunError
 from cl_bench.files.atomic import PARTIAL, remove_partial, write_atomic, write_json
 from cl_bench.files.untrusted import (
@@ -26,7 +26,6 @@ from cl_bench.files.untrusted import (
     from_table_cell,
     read_json,
     read_text,
-    read_yaml,
     table_cell,
 )
 from cl_bench.metrics.base import Curve, Measured
@@ -34,6 +33,7 @@ from cl_bench.results.curves import FILE as CURVES
 from cl_bench.results.curves import curves_text, read_curve
 from cl_bench.results.forgotten import FILE as FORGOTTEN
 from cl_bench.results.forgotten import read_forgotten
+from cl_bench.results.measure import read_measure
 
 log = logging.getLogger("cl_bench")
 
@@ -192,14 +192,6 @@ class RunRecord:
         write_atomic(self.directory / "accuracy.csv", accuracy_text(task_names, matrix))
         write_json(self.directory / "metrics.json", values)
         write_json(self.directory / "diagnostics.json", diagnostics)
-
-
-def read_measure(directory: Path) -> Measure:
-    """What the matrix of a run holds, by its configuration; accuracy if that cannot be read."""
-    try:
-        return measure_of(read_yaml(directory / "config.yaml").get("dataset"))
-    except Damaged:
-        return ACCURACY
 
 
 def read_accuracy(directory: Path) -> tuple[list[str], np.ndarray]:

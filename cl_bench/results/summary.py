@@ -16,7 +16,8 @@ from cl_bench.files.atomic import write_atomic
 from cl_bench.files.untrusted import Damaged, clean, read_yaml
 from cl_bench.metrics.base import MISSING, Metric, as_told, form
 from cl_bench.results.forgotten import Forgotten, read_forgotten
-from cl_bench.results.record import read_learned, read_measure, read_results
+from cl_bench.results.measure import read_measure
+from cl_bench.results.record import read_learned, read_results
 
 # dataset.task_identity -> what it says
 KNOWN = {

@@ -383,7 +383,7 @@ def test_a_bare_command_says_what_it_starts(inline, monkeypatch):
         (["-sc", "install=nope"], "no such shell; choose bash, zsh or fish"),
         (["-sc"], "to have TAB complete"),
         (["a.b.c=1"], "a.b.c: no such option (options: "),
-        (["dataset.stream=base"], "stream=base: is no choice; choose from class_split, "),
+        (["dataset.stream=base"], "stream=base: is no choice; choose from angles, class_split, "),
         (["method.lr=1e39"], "should be at most 3.4e+38"),
         (["memory.size=" + "9" * 26], "should be less than 2**63"),
         (["-sc", "query=bash"], "is what the shell asks when TAB is pressed"),

@@ -89,7 +89,7 @@ def test_class_names_stand_in_the_tables(inline, tmp_path, table):
         ({"t": np.zeros(3, int)}, ("--task", "1"), "says in t which task"),
         ({"y": np.full(3, 4)}, (), "the run's classes are 0 to 3"),
         ({"y": np.full(3, "elk")}, (), "the run's classes are ant, bee, cow, dog"),
-        ({"y": np.zeros(3)}, (), "y must be one label"),
+        ({"y": np.zeros(3)}, (), "y is float64; the run's targets are classes"),
         ({"x": np.zeros((3, 6), np.uint8)}, (), "the run's data are floats"),
         ({}, ("--out", "./in.npz"), "is the input itself"),
         ({}, ("--task", "3"), "the run has the tasks 1 to 2"),

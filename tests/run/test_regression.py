@@ -13,7 +13,8 @@ from cl_bench.config.compose import config_of
 from cl_bench.config.pairing import needs
 from cl_bench.errors import Diverged
 from cl_bench.files.untrusted import Damaged
-from cl_bench.results.record import read_accuracy, read_measure
+from cl_bench.results.measure import read_measure
+from cl_bench.results.record import read_accuracy
 from cl_bench.run.build import prepare
 from cl_bench.run.evaluate import evaluate
 from cl_bench.run.execute import execute

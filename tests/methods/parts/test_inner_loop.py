@@ -23,6 +23,8 @@ PLAIN = Rule(lr=0.1, scale=1.0, clip=None, within=1.0, across=1.0)
 class Masks:
     """A scenario of given masks (T, C); None: every output counts."""
 
+    numbers = False
+
     def __init__(self, visible: Tensor | None) -> None:
         self._visible = visible
 
