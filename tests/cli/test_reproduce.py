@@ -28,15 +28,27 @@ recipe:
 """
 
 
+@pytest.fixture(scope="module")
+def done_before(tmp_path_factory):
+    """What is made once for all tests: a folder, and what was printed."""
+    return tmp_path_factory.mktemp("done"), []
+
+
 @pytest.fixture
-def finished(tmp_path, inline, own, monkeypatch):
+def finished(tmp_path, inline, own, monkeypatch, done_before):
     """A folder with two seeds of a recipe run, the records of them, and what was printed."""
     monkeypatch.setenv(origins.VARIABLE, "mylab")
+    folder, printed = done_before
+    if printed:
+        shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+        return tmp_path, *printed
     own.write(f"conf/paper/{RECIPE}.yaml", YAML)
     code, out, err = inline(
         *("reproduce", RECIPE, "--seeds", "2", "--write", "results", "device=cpu", "plots=false")
     )
     assert code == 0, err
+    shutil.copytree(tmp_path, folder, dirs_exist_ok=True)
+    printed += [out, err]
     return tmp_path, out, err
 
 

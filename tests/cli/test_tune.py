@@ -141,6 +141,7 @@ def test_the_first_tasks_are_kept_for_tuning(inline, tmp_path):
     assert len(tuned.split(",")) == 1
 
 
+@pytest.mark.slow
 def test_each_method_is_tuned_by_itself(inline, tmp_path):
     words = [word for word in TUNE if word != "method=single"]
     code, out, err = inline(*words, "method=single,mas", "method.lr=0.01,0.1", "-q")
@@ -210,6 +211,7 @@ def test_a_wrong_command_is_one_sentence_before_anything_runs(inline, tmp_path, 
     assert not (tmp_path / "outputs").exists()
 
 
+@pytest.mark.slow
 def test_side_by_side(inline, tmp_path, monkeypatch):
     code, _, err = inline(*TUNE, LR, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     assert code == 0, err
