@@ -13,7 +13,7 @@ from typing import Any
 from cl_bench.errors import UsageError
 
 REGRESSION = "regression"  # the value of dataset.target for numbers
-WITH_NUMBERS = "digits_angles, mnist_angles or diabetes_age"
+WITH_NUMBERS = "digits_angles, mnist_angles, diabetes_age or npz_regression"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import hashlib
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -20,13 +21,14 @@ LONGEST = 80  # characters of a name
 ROUNDING = {2: 0.07}  # of a level, by the bytes of a float (any other: 1e-3)
 
 
-def load(path: str | None) -> Arrays:
+def load(path: str | None, target: Literal["classes", "regression"] = "classes") -> Arrays:
     """Checked arrays: x (N, ...) uint8, or floats of any range that are shown as they are.
 
     Floats that are exactly the 256 levels of a picture in [0, 1] are kept as these levels.
     Labels and tasks are whole numbers from 0 without a gap in the training data, or text: classes
     are then numbered in the order of their sorted names, tasks in that of their first sample. The
-    file is read without pickle, so it cannot hold code.
+    file is read without pickle, so it cannot hold code. ``target: regression``: y are any numbers,
+    (N,) or (N, K), shown as they are.
     """
     if path is None:
         raise UsageError("dataset=npz: give the file with dataset.path=FILE.npz")
@@ -36,12 +38,19 @@ def load(path: str | None) -> Arrays:
     arrays = read_arrays(file, (*NEEDED, *TASKS))
     if missing := [key for key in NEEDED if key not in arrays]:
         raise UsageError(f"{file}: has no array {missing[0]} (needs {', '.join(NEEDED)})")
-    _check_pairs(file, arrays)
+    numbers = target == "regression"
+    _check_pairs(file, arrays, numbers)
     digest = hashlib.sha256()
     for key, array in arrays.items():
         digest.update(f"{key} {array.dtype.str} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
-    labels, class_names = _numbered(file, arrays, "y", "label")
+    class_names: tuple[str, ...] = ()
+    if numbers:
+        labels = [_targets(file, f"y_{part}", arrays[f"y_{part}"]) for part in ("train", "test")]
+        classes = labels[0].shape[1]
+    else:
+        labels, class_names = _numbered(file, arrays, "y", "label")
+        classes = int(labels[0].max()) + 1
     tasks: list[np.ndarray] | list[None] = [None, None]
     task_names: tuple[str, ...] = ()
     if "t_train" in arrays:
@@ -53,7 +62,7 @@ def load(path: str | None) -> Arrays:
         labels[0],
         test,
         labels[1],
-        int(labels[0].max()) + 1,
+        classes,
         digest.hexdigest(),
         str(file),
         train_tasks=tasks[0],
@@ -93,7 +102,7 @@ def _check_room(file: Path, keys: Sequence[str]) -> None:
         )
 
 
-def _check_pairs(file: Path, arrays: dict[str, np.ndarray]) -> None:
+def _check_pairs(file: Path, arrays: dict[str, np.ndarray], numbers: bool) -> None:
     """Arrays that belong together have shapes that fit."""
     if ("t_train" in arrays) != ("t_test" in arrays):
         raise UsageError(f"{file}: has one of t_train and t_test; give both or neither")
@@ -104,11 +113,17 @@ def _check_pairs(file: Path, arrays: dict[str, np.ndarray]) -> None:
                 f"{file}: x_{part} has shape {x.shape}; it must be (N, ...), not empty"
             )
         for kind in ("y", "t"):
-            numbers = arrays.get(f"{kind}_{part}")
-            if numbers is not None and numbers.shape != (len(x),):
+            values = arrays.get(f"{kind}_{part}")
+            if values is None or values.shape == (len(x),):
+                continue
+            several = numbers and kind == "y"  # numbers a sample
+            if not (several and values.ndim == 2 and len(values) == len(x) and values.size):
+                shapes = f"({len(x)},)" + f" or ({len(x)}, K)" * several
                 raise UsageError(
-                    f"{file}: {kind}_{part} has shape {numbers.shape}; x_{part} needs ({len(x)},)"
+                    f"{file}: {kind}_{part} has shape {values.shape}; x_{part} needs {shapes}"
                 )
+    if numbers and arrays["y_train"].shape[1:] != arrays["y_test"].shape[1:]:
+        raise UsageError(f"{file}: y_train and y_test have another number of numbers a sample")
     if arrays["x_train"].shape[1:] != arrays["x_test"].shape[1:]:
         raise UsageError(
             f"{file}: samples of x_train are {arrays['x_train'].shape[1:]}, those of x_test "
@@ -155,6 +170,17 @@ def as_levels(x: np.ndarray) -> np.ndarray | None:
     if np.abs(scaled - levels).max() > ROUNDING.get(x.dtype.itemsize, 1e-3):
         return None
     return levels.astype(np.uint8)
+
+
+def _targets(file: Path, key: str, values: np.ndarray) -> np.ndarray:
+    """Numbers float32 (N, K)."""
+    if values.dtype.kind not in "iuf":
+        raise UsageError(f"{file}: {key} is {values.dtype}; it must be numbers")
+    with np.errstate(over="ignore"):
+        found = values.astype(np.float32).reshape(len(values), -1)
+    if not np.isfinite(found).all():
+        raise UsageError(f"{file}: {key} has values that float32 cannot hold (or NaN, infinity)")
+    return found
 
 
 def _numbered(

@@ -99,7 +99,8 @@ def test_a_fisher_over_classes_is_refused(fisher):
 def test_what_a_stream_is_not_for():
     assert refusal("method=single", "dataset=digits_split", "+dataset.target=regression") == (
         "dataset.target=regression needs numbers as targets, dataset=digits_split has classes; "
-        "choose dataset=digits_angles, mnist_angles or diabetes_age, or dataset.target=classes"
+        "choose dataset=digits_angles, mnist_angles, diabetes_age or npz_regression, or "
+        "dataset.target=classes"
     )
     assert refusal("method=single", "dataset=digits_angles", "dataset.target=classes") == (
         "dataset=digits_angles has numbers as targets, which dataset.target=classes cannot learn; "

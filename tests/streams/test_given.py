@@ -83,3 +83,61 @@ def test_patients_by_age():
     assert data.task_names == ("age 19-44", "age 45-55", "age 56-79")
     with pytest.raises(UsageError, match=r"dataset\.read\.groups=9"):
         load("diabetes", None, {"groups": 9})
+
+
+@pytest.fixture
+def own_numbers(tmp_path):
+    """A file of two tasks with two numbers a sample; options replace or, as None, remove arrays."""
+
+    def write(**changes) -> str:
+        draw = np.random.default_rng(7)
+        arrays = {
+            "x_train": draw.normal(size=(40, 3)), "y_train": draw.normal(size=(40, 2)),
+            "x_test": draw.normal(size=(20, 3)), "y_test": draw.normal(size=(20, 2)),
+            "t_train": np.repeat(["north", "south"], 20),
+            "t_test": np.repeat(["north", "south"], 10),
+        }  # fmt: skip
+        arrays = {key: value for key, value in (arrays | changes).items() if value is not None}
+        np.savez(tmp_path / "own.npz", **arrays)
+        return f"dataset.path={tmp_path / 'own.npz'}"
+
+    return write
+
+
+def test_own_numbers_are_learned_from_the_command_line(inline, own_numbers):
+    words = ["method=mas", "dataset=npz_regression", own_numbers(), "plots=false", "device=cpu"]
+    code, out, err = inline(*words)
+    assert code == 0, err
+    assert out.startswith("Test R² in %")
+    code, out, err = inline("show", *words[1:3])
+    assert code == 0, err
+    assert "north" in out
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"y_train": np.zeros((40, 0))},
+            "y_train has shape (40, 0); x_train needs (40,) or (40, K)",
+        ),
+        ({"y_test": np.zeros((19, 2))}, "y_test has shape (19, 2); x_test needs (20,) or (20, K)"),
+        ({"y_test": np.arange(20.0)}, "y_train and y_test have another number of numbers a sample"),
+        ({"y_train": np.full((40, 2), "a")}, "y_train is <U1; it must be numbers"),
+        ({"y_train": np.full((40, 2), np.nan)}, "y_train has values that float32 cannot hold"),
+        ({"y_train": np.full((40, 2), 1e300)}, "y_train has values that float32 cannot hold"),
+        ({"y_test": np.ones((20, 2))}, "the test targets of north are one number"),
+        ({"t_train": None, "t_test": None}, "gives no tasks; add t_train and t_test"),
+    ],
+)
+def test_bad_numbers_are_told_in_one_sentence(inline, own_numbers, changes, told):
+    code, _, err = inline("method=single", "dataset=npz_regression", own_numbers(**changes))
+    assert code == 2
+    assert told in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_numbers_where_classes_belong_are_told(inline, own_numbers):
+    code, _, err = inline("method=single", "dataset=npz", own_numbers(y_train=np.zeros(40)))
+    assert code == 2
+    assert "y_test has shape (20, 2); x_test needs (20,)" in err
