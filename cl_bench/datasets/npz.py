@@ -6,9 +6,10 @@ import hashlib
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
 from cl_bench.datasets import Arrays
 from cl_bench.errors import UsageError
@@ -21,7 +22,12 @@ LONGEST = 80  # characters of a name
 ROUNDING = {2: 0.07}  # of a level, by the bytes of a float (any other: 1e-3)
 
 
-def load(path: str | None, target: Literal["classes", "regression"] = "classes") -> Arrays:
+Target = Annotated[
+    Literal["classes", "regression"], Field(description="what y are: classes, or any numbers")
+]
+
+
+def load(path: str | None, target: Target = "classes") -> Arrays:
     """Checked arrays: x (N, ...) uint8, or floats of any range that are shown as they are.
 
     Floats that are exactly the 256 levels of a picture in [0, 1] are kept as these levels.
