@@ -90,6 +90,12 @@ class Exemplars(Memory):
         """For each sample its class's position in ``classes``, int64 (len(self),) on the CPU."""
         return torch.arange(len(self.counts)).repeat_interleave(torch.tensor(self.counts))
 
+    def one_per_class(self, generator: torch.Generator) -> Tensor:
+        """A random row of every class, int64 (classes,) on the CPU."""
+        counts = torch.tensor(self.counts)
+        offsets = (torch.rand(len(counts), generator=generator) * counts).long()
+        return counts.cumsum(0) - counts + offsets
+
     def task_ids(self, rows: Tensor) -> Tensor:
         """Task index of each of the given rows, int64 of the same shape and device."""
         return torch.tensor(self.tasks)[self.positions()].to(rows.device)[rows]

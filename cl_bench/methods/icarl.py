@@ -46,16 +46,9 @@ class ICaRL(Method):
 
     memory_needs = frozenset({"class exemplars"})
     needs = frozenset(
-        {
-            "boundaries",
-            "identity in training",
-            "task data at its end",
-            "classes per task",
-            "one stay per task",
-            "an output per class",
-            "classes",
-        }
-    )
+        {"boundaries", "identity in training", "task data at its end", "classes per task",
+         "one stay per task", "an output per class", "classes"}
+    )  # fmt: skip
 
     class Settings(MethodSettings):
         strength: float = Field(ge=0)
@@ -88,9 +81,7 @@ class ICaRL(Method):
 
     def distillation(self) -> Tensor:
         """Σ_k mean_i KL(p*_i ‖ p_i): one random exemplar i of every class, k the past tasks."""
-        counts = torch.tensor(self.memory.counts)
-        offsets = (torch.rand(len(counts), generator=self.generator) * counts).long()
-        rows = (counts.cumsum(0) - counts + offsets).to(self.device)
+        rows = self.memory.one_per_class(self.generator).to(self.device)
         tasks = torch.tensor(self.memory.tasks)
         weights = (1 / tasks.bincount()[tasks]).to(self.device)
         wanted = self.targets[rows]
@@ -126,7 +117,6 @@ class ICaRL(Method):
         """Positions of the ``share`` samples to keep of one class's x (n, *input_shape)."""
         if self.settings.passes == "together":
             return herd(self.outputs(x)[:, classes], share)
-
         mean = self.net(x)[:, classes].mean(0)
         features = self.net(x)[:, classes]
         return herd(features, share, mean, lambda picks: self.net(x[picks])[:, classes].sum(0))

@@ -17,7 +17,7 @@ from torch import Tensor
 from cl_bench.errors import RunError, UsageError
 from cl_bench.methods.base import Context
 from cl_bench.methods.parts.quadratic import PenaltyMethod, PenaltySettings
-from cl_bench.network.hebbian import Hebbian
+from cl_bench.methods.parts.sensitivity import Sensitivity
 from cl_bench.streams.task import Task
 
 
@@ -72,8 +72,14 @@ class MAS(PenaltyMethod):
     def __init__(self, settings: Settings, context: Context) -> None:
         super().__init__(settings, context)
         self.function = self.net.function()  # F: of an embedding not what is made of it
-        self.hebbian = Hebbian(self.function)
-        if settings.scope == "local" and not self.hebbian.fits():
+        self.sensitivity = Sensitivity(
+            self.function,
+            settings.scope,
+            settings.absolute,
+            settings.importance_batch,
+            settings.batch_weights,
+        )
+        if not self.sensitivity.fits():
             raise UsageError(
                 f"method.scope=local cannot use model={context.model.name}, which has parameters "
                 "outside of linear and convolutional layers; choose model=mlp, small_cnn or lenet"
@@ -136,44 +142,7 @@ class MAS(PenaltyMethod):
         self.train(False)
         if self.total is None:
             self.total = torch.zeros_like(self.net.theta)
-        if self.settings.scope == "global" and self.settings.absolute == "batch":
-            blocks = whole_batches(blocks, self.settings.importance_batch)
         answers = self.function is self.net  # an embedding's outputs count in every task
         visible = self.scenario.visible(task.index) if answers else None
-        for x in blocks:
-            self.count += self.add_importance(x, visible, self.total)
+        self.count += self.sensitivity.add(blocks, visible, self.total)
         self.train(True)
-
-    def add_importance(self, x: Tensor, visible: Tensor | None, total: Tensor) -> int:
-        """Adds the sum over the inputs x (n, *input_shape) to ``total`` (P,), and counts them."""
-
-        def squared_norm(outputs: Tensor, _: Tensor) -> Tensor:
-            return (outputs if visible is None else outputs * visible).square().sum(1)
-
-        if self.settings.scope == "local":
-            self.hebbian.add(x, visible, total)
-        elif self.settings.absolute == "sample":
-            mean = self.function.mean_absolute_gradient(x, x.new_empty(len(x)), squared_norm)
-            total.add_(mean, alpha=len(x))
-        else:
-            size, count = self.settings.importance_batch, 0
-            for part in x.split(size):
-                counted = size if self.settings.batch_weights == "equal" else len(part)
-                g = self.function.gradient(squared_norm(self.function(part), part).sum())
-                total.add_(g.abs(), alpha=counted / len(part))
-                count += counted
-            return count
-        return len(x)
-
-
-def whole_batches(blocks: Iterable[Tensor], size: int) -> Iterator[Tensor]:
-    """The same inputs in the same order, cut at multiples of ``size``; the last may be shorter."""
-    rest: Tensor | None = None
-    for block in blocks:
-        x = block if rest is None else torch.cat([rest, block])
-        cut = len(x) - len(x) % size
-        rest = x[cut:]
-        if cut:
-            yield x[:cut]
-    if rest is not None and len(rest):
-        yield rest

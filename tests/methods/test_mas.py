@@ -5,7 +5,6 @@ from one_method import begin, learn_tasks, small_run
 from torch import nn
 
 from cl_bench.errors import RunError, UsageError
-from cl_bench.methods.mas import whole_batches
 from cl_bench.models.mlp import MLP
 from cl_bench.run import learn
 
@@ -58,19 +57,6 @@ def test_batches_are_cut_from_the_whole_set_whatever_the_blocks_it_comes_in(monk
     torch.testing.assert_close(run.method.importance(task), expected, rtol=1e-4, atol=1e-7)
 
 
-def test_whole_batches_keep_every_input_in_order():
-    blocks = list(torch.arange(23).split(5))
-    assert [x.tolist() for x in whole_batches(blocks, 4)] == [
-        list(range(4)),
-        list(range(4, 8)),
-        list(range(8, 12)),
-        list(range(12, 20)),
-        list(range(20, 23)),
-    ]
-    assert [len(x) for x in whole_batches(blocks, 100)] == [23]
-    assert [len(x) for x in whole_batches(blocks, 1)] == [5, 5, 5, 5, 3]
-
-
 def spied(*overrides):
     run, seen = mas(*overrides), []
     plain = run.method.importance
@@ -110,7 +96,7 @@ def test_the_test_inputs_and_both_sets():
     omega = {data: run.method.importance(task) for data, run in runs.items()}
     x = torch.cat([x for x, _ in runs["test"].stream.test_batches(task)])
     total = torch.zeros_like(omega["test"])
-    runs["test"].method.add_importance(x, None, total)
+    runs["test"].method.sensitivity.add([x], None, total)
     torch.testing.assert_close(omega["test"], total / len(x))
     n, m = len(task.train), len(x)
     mean = (n * omega["train"] + m * omega["test"]) / (n + m)
@@ -220,5 +206,5 @@ def test_importance_of_some_classes_is_that_of_their_inputs_in_the_whole_set():
     first = run.stream.tasks[0]  # the same inputs, and its own outputs
     x = torch.cat([x for x, _ in run.stream.test_batches(third)])
     total = torch.zeros(run.method.net.size)
-    run.method.add_importance(x, run.scenario.visible(0), total)
+    run.method.sensitivity.add([x], run.scenario.visible(0), total)
     torch.testing.assert_close(run.method.importance(first), total / len(x))
