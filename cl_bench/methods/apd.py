@@ -16,6 +16,7 @@ from cl_bench.methods.base import Context, Method, MethodSettings
 from cl_bench.methods.parts.consolidation import Shared, consolidate
 from cl_bench.methods.parts.decomposition import Decomposition
 from cl_bench.network.theta import Network
+from cl_bench.network.workers import Workers
 from cl_bench.streams.task import Task
 
 PIECE = 2**18  # numbers of a matrix (rows of τ, weights) that are worked on at a time: 1 MiB
@@ -189,7 +190,9 @@ class APD(Method):
             self._gradients_of(part, units, g, masks[:, units], by_sigma, by_tau, by_v)
 
         pieces = layout.pieces(max(1, PIECE // len(v)))
-        self.net.workers.map(lambda piece: of_some_units(*piece), pieces)
+        # for less another thread is waited for longer than it helps
+        workers = self.net.workers if by_tau.numel() > PIECE else Workers(1)
+        workers.map(lambda piece: of_some_units(*piece), pieces)
         by_v[-1].add_(v[-1], alpha=s.weight_decay)
         if not s.retroactive_masks:
             by_v[:-1] = 0.0
