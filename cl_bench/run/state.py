@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator,
 CHECKPOINT = "checkpoint.safetensors"  # of a run's directory
 TIMING = ("task", "seconds_train", "seconds_eval")
 
-Accuracy = Annotated[float, Field(le=1)]  # or R², which may be negative
+Accuracy = Annotated[float, Field(le=1, allow_inf_nan=False)]  # or R², which may be negative
 Seconds = Annotated[float, Field(ge=0, le=1e12)]
 
 

@@ -5,6 +5,7 @@ from torch import nn
 
 from cl_bench.config.schema import check
 from cl_bench.models.mlp import MLP
+from cl_bench.network import per_group
 from cl_bench.network.theta import Network, Passes
 from cl_bench.network.workers import Workers
 from cl_bench.rng import drawing_from
@@ -247,6 +248,33 @@ def test_inner_products_need_no_gradient_to_be_formed(name, samples, counts):
     net.group_gradients(net.groups(x, counts), past_loss, expected).formed()
     torch.testing.assert_close(found, expected @ one.formed()[0], rtol=1e-4, atol=1e-6)
     assert torch.equal(past.formed(), expected)  # whatever was asked before
+
+
+def test_pieces_are_even_and_hold_every_group_once():
+    for groups, size, expected in ((1, 9000, [1]), (19, 256, [9, 10]), (30, 256, [7, 8, 7, 8])):
+        pieces = per_group._pieces(groups, size)
+        assert [len(piece) for piece in pieces] == expected
+        assert [k for piece in pieces for k in piece] == list(range(groups))
+
+
+@pytest.mark.parametrize("rows", [10, 60, 2560])
+def test_gradients_do_not_depend_on_the_pieces(rows, monkeypatch):
+    monkeypatch.setattr(per_group, "ROWS", rows)
+    torch.manual_seed(0)
+    net = Network(mlp((80, 40), (8, 8)), CPU, workers=Workers(2))
+    x, y, counts = torch.rand(5, 50, 8, 8), torch.randint(0, 3, (250,)), [50, 50, 9, 50, 31]
+
+    def loss(logits, part):
+        return F.cross_entropy(logits, y[part], reduction="none")
+
+    one = net.group_gradients(net.one_group(x[0, :6]), loss, net.grad[None])
+    past = net.group_gradients(net.groups(x, counts), loss, torch.empty(5, net.size))
+    inner = past.inner(one)
+    G, g = past.formed(), one.formed()[0].clone()
+    torch.testing.assert_close(inner, G @ g, rtol=1e-4, atol=1e-6)
+    for k, n in enumerate(counts):
+        expected = net.gradient(F.cross_entropy(net(x[k, :n]), y[50 * k : 50 * k + n]))
+        torch.testing.assert_close(G[k], expected, rtol=1e-4, atol=1e-6)
 
 
 def test_inner_products_do_not_depend_on_the_threads():

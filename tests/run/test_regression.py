@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from cut_runs import interrupted, result
+from pydantic import TypeAdapter, ValidationError
 from small_runs import METHODS, small
 
 from cl_bench.config.choices import implementation
@@ -18,6 +19,7 @@ from cl_bench.results.record import read_accuracy
 from cl_bench.run.build import prepare
 from cl_bench.run.evaluate import evaluate
 from cl_bench.run.execute import execute
+from cl_bench.run.state import Accuracy
 
 ANY_OUTPUT = [m for m in METHODS if "classes" not in needs("method", implementation("method", m))]
 STREAM = (
@@ -229,3 +231,10 @@ def test_what_cannot_be_is_one_sentence(inline, more, told):
     assert code == 2
     assert told in err
     assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf"), 1.5])
+def test_a_checkpoint_holds_no_such_value(value):
+    with pytest.raises(ValidationError):
+        TypeAdapter(Accuracy).validate_python(value)
+    assert TypeAdapter(Accuracy).validate_python(-3.0) == -3.0
