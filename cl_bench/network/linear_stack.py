@@ -49,19 +49,20 @@ class Fan:
         self,
         stack: LinearStack,
         weights: Sequence[Tensor],
-        columns: Tensor,
         dtype: torch.dtype | None = None,
     ) -> None:
         self.stack = stack
         self.count = len(weights)
         self.dtype = dtype
-        together = torch.cat([weight.index_select(1, columns) for weight in weights])
-        self._weights = (together if dtype is None else together.to(dtype)).t()
+        # those of an input beside each other: which inputs there are is told with every block
+        together = torch.cat([weight.t() for weight in weights], 1)
+        self._weights = together if dtype is None else together.to(dtype)
         self.bias = stack.layers[0].bias.repeat(self.count)
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Outputs (n, K, C) of flat inputs (n, d): those that ``columns`` (d,) names."""
-        a = affine(x, self._weights, self.bias, self.dtype).view(len(x) * self.count, -1)
+    def __call__(self, x: Tensor, columns: Tensor) -> Tensor:
+        """Outputs (n, K, C) of flat inputs (n, d): those at ``columns`` (d,), the rest are zero."""
+        weights = self._weights.index_select(0, columns)
+        a = affine(x, weights, self.bias, self.dtype).view(len(x) * self.count, -1)
         for layer in self.stack.layers[1:]:
             a = affine(a.relu_(), layer.weight.t(), layer.bias, self.dtype)
         return a.view(len(x), self.count, -1)
@@ -128,7 +129,8 @@ def backward(
         yield position, a, delta
         if position:
             delta = product(delta, stack.layers[position].weight, dtype)
-            delta = torch.ops.aten.threshold_backward(delta, a, 0)  # as autograd has it
+            # as autograd has it, but in place
+            torch.ops.aten.threshold_backward(delta, a, 0, grad_input=delta)
 
 
 def affine(a: Tensor, weights: Tensor, bias: Tensor, dtype: torch.dtype | None) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -18,7 +18,9 @@ from torch import Tensor
 from cl_bench.network.linear_stack import LANES, Forward, LinearStack, backward, product
 from cl_bench.network.workers import Workers
 
-ROWS = 2560  # samples of a piece: what Python does for it takes as long as some 500 of them
+# samples of a piece, and those that a second thread is no help with: what Python does for a piece
+# takes as long as some 500 samples, and twice as long beside another thread
+ROWS, FEW = 2560, 1024
 MANY = 128  # samples whose losses are worth another layout of the logits
 
 # (logits (n, C), which samples of the batch) -> loss of every sample (n,)
@@ -29,8 +31,9 @@ class Groups:
     """Samples of K groups: ``x`` is (K, m, *input_shape); group k is its first ``counts[k]``
     samples, the rest is padding.
 
-    ``pieces`` are ranges of groups that go through a network together, and ``inputs`` are their
-    flat samples, padding too. ``dtype`` is that of the products that they enter; None: their own.
+    ``pieces`` are ranges of groups that go through a network together, ``inputs`` are their flat
+    samples, padding too, and ``shares`` what each sample's loss counts in the mean of its group's:
+    1 / n, of padding nothing. ``dtype`` is that of the products that they enter; None: their own.
     """
 
     def __init__(
@@ -46,6 +49,10 @@ class Groups:
         self.pieces = _pieces(len(counts), self.size)
         flat = (x if dtype is None else x.to(dtype)).flatten(2)
         self.inputs = [flat[piece.start : piece.stop].flatten(0, 1) for piece in self.pieces]
+        shares = x.new_zeros(len(counts), self.size, dtype=torch.get_default_dtype())
+        for row, n in zip(shares, counts, strict=True):
+            row[:n] = 1 / n
+        self.shares = [shares[piece.start : piece.stop].flatten() for piece in self.pieces]
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -54,23 +61,11 @@ class Groups:
         """Where the samples of group k are in the flattened (K·m) batch."""
         return slice(k * self.size, k * self.size + self.counts[k])
 
-    def of_piece(self, place: int) -> Iterator[tuple[int, slice]]:
-        """The groups of a piece, and where the samples of each are in its inputs."""
-        for number, k in enumerate(self.pieces[place]):
-            yield k, slice(number * self.size, number * self.size + self.counts[k])
-
-    def mean_losses(self, losses: Tensor, piece: range) -> Tensor:
-        """The sum of the mean losses of a piece's groups, of every sample's loss."""
-        rows, counts = losses.view(len(piece), self.size), self.counts[piece.start : piece.stop]
-        if set(counts) == {self.size}:
-            return rows.mean(1).sum()
-        return sum(row[:n].mean() for row, n in zip(rows, counts, strict=True))
-
 
 def _pieces(groups: int, size: int) -> list[range]:
     """An even number of pieces of at most some ROWS samples, so that two threads get as much to
-    do; the number of threads has no say in it."""
-    some = min(groups, 2 * math.ceil(groups * size / (2 * ROWS)))
+    do, or one of FEW; the number of threads has no say in it."""
+    some = 1 if groups * size <= FEW else min(groups, 2 * math.ceil(groups * size / (2 * ROWS)))
     ends = [groups * number // some for number in range(some + 1)]
     return [range(start, end) for start, end in itertools.pairwise(ends)]
 
@@ -115,15 +110,17 @@ class StackGradients(Gradients):
         back = self._passes()
 
         def form(place: int) -> None:
-            layers = back(place)
-            for k, rows in self._groups.of_piece(place):
-                for (a, delta, _), (weight_part, bias_part) in zip(layers, parts, strict=True):
-                    weight = self._rows[k, weight_part].view(delta.shape[1], a.shape[1])
-                    if dtype is None:
-                        torch.mm(delta[rows].t(), a[rows], out=weight)
-                    else:
-                        weight.copy_(product(delta[rows].t(), a[rows], dtype))
-                    torch.sum(delta[rows], 0, out=self._rows[k, bias_part])
+            # few operations, of all groups at once: each gives the interpreter's lock away
+            piece, layers = self._groups.pieces[place], back(place)
+            rows = self._rows[piece.start : piece.stop]
+            for (a, delta, _), (weight_part, bias_part) in zip(layers, parts, strict=True):
+                a, delta = (each.unflatten(0, (len(piece), -1)) for each in (a, delta))
+                weight = rows[:, weight_part].unflatten(1, (delta.shape[2], a.shape[2]))
+                if dtype is None:
+                    torch.bmm(delta.mT, a, out=weight)
+                else:
+                    weight.copy_(torch.bmm(delta.mT.to(dtype), a.to(dtype)))
+                torch.sum(delta, 1, out=rows[:, bias_part])
 
         self._workers.map(form, range(len(self._groups.pieces)))
         return self._rows
@@ -138,19 +135,16 @@ class StackGradients(Gradients):
             return super().inner(one)
         single, dtype, size = one._passes()(0), self._groups.dtype, self._groups.size
         back = self._passes(single[0].a)
+        others = [(other.a.t(), other.delta.t()) for other in single]
 
         def with_one(place: int) -> Tensor:
-            layers = back(place)
-            # a bias is the weight of an input of one
-            inputs = [layers[0].beside] + [
-                product(layer.a, other.a.t(), dtype).add_(1)
-                for layer, other in zip(layers[1:], single[1:], strict=True)
-            ]
-            products = [
-                torch.mm(layer.delta, other.delta.t()).mul_(a).view(-1, size * len(other.a)).sum(1)
-                for layer, other, a in zip(layers, single, inputs, strict=True)
-            ]
-            return torch.stack(products).sum(0)
+            found = None
+            for layer, (b, d) in zip(back(place), others, strict=True):
+                # a bias is the weight of an input of one
+                known = layer.beside if found is None else product(layer.a, b, dtype).add_(1)
+                same = torch.mm(layer.delta, d)
+                found = same.mul_(known) if found is None else found.addcmul_(same, known)
+            return found.view(-1, size * len(single[0].a)).sum(1)
 
         return torch.cat(self._workers.map(with_one, range(len(self._groups.pieces))))
 
@@ -168,9 +162,9 @@ class StackGradients(Gradients):
                 piece = groups.pieces[place]
                 passed = forward(groups.inputs[place])
                 rows = slice(piece.start * groups.size, piece.stop * groups.size)
+                logits = _classes_apart(passed.outputs)
                 delta = _by_logits(
-                    _classes_apart(passed.outputs),
-                    lambda logits: groups.mean_losses(self._loss(logits, rows), piece),
+                    logits, lambda z: torch.dot(self._loss(z, rows), groups.shares[place])
                 )
                 # however the loss lays them out, the products that follow are formed in one way
                 back = backward(self._stack, passed, delta.contiguous(), groups.dtype)

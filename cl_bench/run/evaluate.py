@@ -16,12 +16,13 @@ from cl_bench.errors import Diverged
 from cl_bench.network.linear_stack import Fan, Forward, LinearStack
 from cl_bench.rng import generator
 from cl_bench.run.build import Run
+from cl_bench.streams.split import Block
 from cl_bench.streams.task import Task
 from cl_bench.streams.transforms import to_unit
 
-# what a fan makes of a block of samples stays in a core's cache: its rows and the outputs of its
-# first layer; and the weights of those that are made at a time
-FAN_ROWS, FAN_OUTPUTS, FAN_WEIGHTS = 500, 400, 2**23
+# the outputs of a fan's first layer, which stay in a core's cache for a block of images, and the
+# weights of the fans that are made at a time
+FAN_OUTPUTS, FAN_WEIGHTS = 400, 2**23
 
 
 Row = list[float | None]
@@ -176,7 +177,7 @@ def _fans(run: Run, together: dict[LinearStack, list[tuple[Task, Tensor]]]) -> I
         some = max(1, FAN_OUTPUTS // len(members[0][1]))
         for start in range(0, len(members), some):
             tasks, weights = zip(*members[start : start + some], strict=True)
-            fans.append((Fan(stack, weights, run.stream.test.columns, run.precision), list(tasks)))
+            fans.append((Fan(stack, weights, run.precision), list(tasks)))
             room -= sum(weight.numel() for weight in weights)
             if room <= 0:
                 yield fans
@@ -187,18 +188,16 @@ def _fans(run: Run, together: dict[LinearStack, list[tuple[Task, Tensor]]]) -> I
 
 def _right_together(run: Run, fans: Fans) -> dict[int, Tensor]:
     """How many images of the whole test set are answered right in each task, by its index."""
-    test = run.stream.test
-    inputs = test.in_columns  # made here, not by two threads at a time
     tasks = [task for _, members in fans for task in members]
 
-    def right(rows: slice) -> Tensor:
-        x = to_unit(inputs[rows])
+    def right(block: Block) -> Tensor:
+        x = to_unit(block.images)
         found = []
         for fan, members in fans:
-            logits = run.scenario.mask(fan(x), torch.tensor([task.index for task in members]))
-            found.append((logits.argmax(2) == test.labels[rows][:, None]).sum(0))
+            logits = fan(x, block.columns)
+            logits = run.scenario.mask(logits, torch.tensor([task.index for task in members]))
+            found.append((logits.argmax(2) == block.labels[:, None]).sum(0))
         return torch.cat(found)
 
-    blocks = [slice(start, start + FAN_ROWS) for start in range(0, len(test), FAN_ROWS)]
-    counts = reduce(torch.add, run.workers.map(right, blocks))
+    counts = reduce(torch.add, run.workers.map(right, run.stream.test.blocks))
     return {task.index: count for task, count in zip(tasks, counts, strict=True)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import time
@@ -44,6 +45,7 @@ def execute(cfg: RunConfig, directory: Path, show_bar: bool, sweep: str | None =
     is until one begins in its place.
     """
     began = time.perf_counter()
+    gc.enable()  # what the imports made has been made
     record = RunRecord(directory, sweep)
     run = _prepared(cfg, record)
     with record.writing():
