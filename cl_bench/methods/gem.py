@@ -56,12 +56,9 @@ class GEM(Method):
         past = [other for other in self.memory.tasks if other != task.index]
         before = self.past_gradients(past) if past else None
         now = self.gradient_of_batch(x, y, task)
-        g = now.formed()[0]
+        now.formed()
         if before is not None:
-            self.count["steps"] += 1
-            # G is formed for a projection alone, which the usual step does without
-            if (before.inner(now).cpu() < 0).any():  # all that a GPU is waited for
-                self.project(g, before.formed(), past)
+            self.project(now, before, past)
         self.step()
 
     def gradient_of_batch(self, x: Tensor, y: Tensor, task: Task) -> Gradients:
@@ -85,18 +82,21 @@ class GEM(Method):
 
         return self.net.group_gradients(groups, sample_loss, self.G[: len(past)])
 
-    def project(self, g: Tensor, G: Tensor, past: Sequence[int]) -> None:
+    def project(self, now: Gradients, before: Gradients, past: Sequence[int]) -> None:
         """g ← g + Gᵀv in place if a constraint is violated; else g stays as it is, bit for bit.
 
-        ``past`` are the tasks of G's rows.
+        ``now`` is g (1, P), ``before`` G, and ``past`` are the tasks of its rows.
         """
-        products = torch.column_stack([G @ g, G @ G.t()]).cpu()  # a GPU is waited for once
-        inner, gram = products[:, 0], products[:, 1:]
+        self.count["steps"] += 1
+        inner = before.inner(now).cpu()  # all that a GPU is waited for in the usual step
         violated = inner < 0
         if not violated.any():
             return
         self.count["violated_steps"] += 1
         self.violations[list(past)] += violated
+        g, G = now.formed()[0], before.formed()
+        halves = G.tensor_split(2, 1)  # for two threads, whose number has no say in it
+        gram = torch.stack(self.net.workers.map(lambda half: half @ half.t(), halves)).sum(0).cpu()
         bound = self.settings.margin_rule == "bound"
         lower, added = (self.settings.margin, 0.0) if bound else (0.0, self.settings.margin)
         try:
