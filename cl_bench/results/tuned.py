@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cl_bench import metrics
+from cl_bench.config.target import measure_of
 from cl_bench.files.atomic import write_json
 from cl_bench.files.untrusted import Damaged, clean, read_json
+from cl_bench.metrics.base import as_told
 
 FILE = "tuned.json"
 
@@ -16,7 +19,8 @@ FILE = "tuned.json"
 class Tuned(BaseModel):
     """One choice of settings, with what it has cost.
 
-    ``stream`` is the dataset that it was made on, or the first ``reserved`` tasks of it alone.
+    ``stream`` is the dataset that it was made on, or the first ``reserved`` tasks of it alone;
+    ``target`` is what its targets are.
     ``runs`` were carried out for it, ``failed`` of them failed or diverged; those of each setting
     have ``seeds``. ``values`` are what was tried of every option, ``chosen`` what was taken, and
     ``edges`` the options whose chosen value is the smallest or the largest of them.
@@ -27,6 +31,7 @@ class Tuned(BaseModel):
     stream: str
     reserved: int = Field(0, ge=0)
     metric: str
+    target: Literal["classes", "regression"] = "classes"
     seeds: list[int]
     runs: int = Field(ge=1)
     failed: int = Field(0, ge=0)
@@ -36,7 +41,8 @@ class Tuned(BaseModel):
 
     def sentence(self) -> str:
         """What stands below a table."""
-        n, heading = len(self.seeds), metrics.find(self.metric).heading
+        n = len(self.seeds)
+        heading = as_told(metrics.find(self.metric), measure_of({"target": self.target})).heading
         told = f"tuned on {where(self.stream, self.reserved)} by {heading} over "
         told += f"{counted(n, 'seed')}, {counted(self.runs, 'run')}"
         told += f" ({self.failed} failed): " if self.failed else ": "

@@ -17,8 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cl_bench.config.target import ACCURACY
 from cl_bench.errors import RunError, UsageError
 from cl_bench.files.untrusted import LONGEST, clean, complain
+from cl_bench.results.measure import read_measure
 from cl_bench.run.job import Outcome
 from cl_bench.run.progress import Display, Row, duration
 from cl_bench.run.signals import silence_stdout
@@ -66,11 +68,13 @@ class Shown:
     def _tell(self, words: Sequence[str], outcome: Outcome) -> Outcome:
         earlier = self._places.get(outcome.directory)
         metrics: dict[str, Any] = {}
+        measure = ACCURACY
         if outcome.state == "finished":
             from cl_bench.results.summary import read_shown
 
+            directory = Path(outcome.directory)
             try:
-                metrics = read_shown(Path(outcome.directory))[2]
+                metrics, measure = read_shown(directory)[2], read_measure(directory)
             except RunError as error:
                 outcome = replace(outcome, state="failed", message=str(error), code=1)
         place = len(self._told) + 1
@@ -81,7 +85,15 @@ class Shown:
                 _say(outcome.directory)
         else:
             name = ", ".join(_short(w) for w in words if w.partition("=")[0] in self._varying)
-            self._line(place, name or Path(outcome.directory).name, outcome, metrics, earlier)
+            scores = [
+                f"{heading} {metrics[key]:7.4f}"
+                for key, heading in (("acc", measure.heading), ("bwt", "BWT"))
+                if isinstance(metrics.get(key), int | float)
+            ]
+            if outcome.state == "finished":
+                before = self._from_before(outcome)
+                scores.append("from before" if before else duration(metrics["seconds_total"]))
+            self._line(place, name or Path(outcome.directory).name, outcome, scores, earlier)
         if outcome.state == "finished":
             self._places.setdefault(outcome.directory, place)
         new = bool(metrics) and earlier is None and not self._from_before(outcome)
@@ -93,7 +105,7 @@ class Shown:
         return outcome
 
     def _line(
-        self, place: int, name: str, outcome: Outcome, metrics: dict[str, Any], earlier: int | None
+        self, place: int, name: str, outcome: Outcome, scores: list[str], earlier: int | None
     ) -> None:
         on_terminal = sys.stdout.isatty()
         total = str(len(self.jobs) or "?")
@@ -107,13 +119,6 @@ class Shown:
         if outcome.state == "duplicate" or earlier is not None:
             told = f"the same run as [{earlier}]" if earlier else "the same run as another one"
         else:
-            scores = [
-                f"{key.upper()} {metrics[key]:7.4f}"
-                for key in ("acc", "bwt")
-                if isinstance(metrics.get(key), int | float)
-            ]
-            before = self._from_before(outcome)
-            scores.append("from before" if before else duration(metrics["seconds_total"]))
             told = "  ".join(scores)
         room = max(20, _width() - len(start) - 37)
         words = name if len(name) <= room or not on_terminal else name[: room - 1] + "…"

@@ -22,6 +22,7 @@ from cl_bench.config.combinations import combinations
 from cl_bench.config.compose import checked, compose, parsed
 from cl_bench.config.overrides import read_line
 from cl_bench.config.schema import RunConfig, flat, similar
+from cl_bench.config.target import measure_of
 from cl_bench.config.words import words_of
 from cl_bench.errors import RunError, UsageError
 from cl_bench.files.untrusted import clean, read_status
@@ -149,7 +150,7 @@ class Tuning:
 
     def __init__(self, asked: Asked, plain: Sequence[str], swept: Mapping[str, str]) -> None:
         self.asked, self.plain, self.swept = asked, list(plain), dict(swept)
-        self.metric = _metric(asked.metric)
+        self._metric = _metric(asked.metric)
         self._composed: dict[tuple[str, ...], list[RunConfig]] = {}
         self.search: Search = Grid(swept) if asked.trials is None else Optuna(swept, asked.trials)
 
@@ -177,6 +178,13 @@ class Tuning:
         """Tasks of the stream that are for tuning alone."""
         found = self.example.dataset.get("tune_tasks")
         return found if isinstance(found, int) else 0
+
+    @cached_property
+    def metric(self) -> Metric:
+        """What the choice is made by, as it is told of the stream that is tuned on."""
+        from cl_bench.metrics.base import as_told
+
+        return as_told(self._metric, measure_of(self.example.dataset))
 
     @property
     def where(self) -> str:
@@ -350,6 +358,7 @@ class Tuning:
             stream=self.stream,
             reserved=self.reserved,
             metric=self.metric.key,
+            target=self.example.dataset.get("target", "classes"),
             seeds=self.asked.tuning_seeds,
             runs=len({path for trial in trials for path in trial.runs}),
             failed=sum(len(trial.failed) for trial in trials),

@@ -27,6 +27,11 @@ def test_the_sentence_says_where_by_what_and_what_it_took():
     assert edge.sentence().endswith("; method.lr at the edge of what was tried")
 
 
+def test_of_numbers_the_choice_is_made_by_r2():
+    told = TUNED.model_copy(update={"target": "regression"}).sentence()
+    assert "by R² over 2 seeds" in told
+
+
 def test_it_is_read_as_it_was_written(tmp_path):
     assert read_tuned(tmp_path) is None
     write_tuned(tmp_path, TUNED)

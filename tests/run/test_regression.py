@@ -156,6 +156,15 @@ def test_the_command_line_tells_r2_everywhere(inline, tmp_path):
     assert out.startswith("R²\n")
 
 
+def test_a_line_of_a_sweep_says_what_it_tells(inline):
+    for dataset, told in (("digits_angles", "R² "), ("digits_split", "ACC ")):
+        words = ("method=single", f"dataset={dataset}", "dataset.tasks=2", "seed=0")
+        code, out, err = inline("-m", *words, "device=cpu", "plots=false")
+        assert code == 0, err
+        (line,) = [line for line in out.splitlines() if line.startswith("[1/1] ")]
+        assert told in line
+
+
 def test_a_report_of_both_kinds_says_so(inline):
     inline("method=single", *LEARNED, "dataset.epochs=1", "plots=false")
     inline("method=single", "dataset=digits_split", "device=cpu", "plots=false")
