@@ -28,7 +28,8 @@ class ResNet18(nn.Module):
     and the head's bias, are uniform in ±1/√fan_in (PyTorch's default, which the authors use).
     ``init: agem_authors`` draws those of a k x k convolution from ±1/√(k · channels), as the code
     of Chaudhry et al. 2019 (arXiv:1812.00420) does: √k as wide, so that under BatchNorm, where a
-    weight's scale does not count, one step of a given learning rate turns it by a k-th.
+    weight's scale does not count, one step of a given learning rate turns it by a k-th. Its
+    TensorFlow also pads strided convolutions otherwise (``padding: after``).
     """
 
     class Settings(Section):
@@ -36,6 +37,9 @@ class ResNet18(nn.Module):
         # only recipes of a protocol that has them so name them
         init: Literal["torch", "agem_authors"] = Field(
             default="torch", description="agem_authors: convolutions √(kernel's side) as wide"
+        )
+        padding: Literal["all_sides", "after"] = Field(
+            default="all_sides", description="after: as TensorFlow pads a stride of 2"
         )
         epsilon: float = Field(default=1e-5, gt=0, description="added to BatchNorm's variances")
 
@@ -63,7 +67,7 @@ class ResNet18(nn.Module):
         for stage in range(4):
             outputs = nf << stage
             for stride in (1 if stage == 0 else 2, 1):
-                blocks.append(BasicBlock(inputs, outputs, stride))
+                blocks.append(BasicBlock(inputs, outputs, stride, settings.padding == "after"))
                 inputs = outputs
         self.blocks = nn.Sequential(*blocks)
         # each of three stages halves the sides, rounded up

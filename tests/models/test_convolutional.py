@@ -6,6 +6,7 @@ import torch
 from cl_bench.config import registry, schema
 from cl_bench.errors import UsageError
 from cl_bench.models.lenet import normalised
+from cl_bench.network.residual import BasicBlock
 from cl_bench.network.theta import Network
 from cl_bench.rng import drawing_from, generator
 
@@ -77,6 +78,21 @@ def test_resnet18_as_agem_authors_begin_it():
             assert (ours.eps, other.eps) == (1e-5, 1e-3)
         elif isinstance(ours, torch.nn.Linear):
             assert torch.equal(ours.weight, other.weight)
+
+
+@pytest.mark.parametrize("side", [4, 5])
+def test_a_stride_padded_after_looks_where_tensorflow_does(side):
+    block = BasicBlock(1, 1, 2, pad_after=True)
+    torch.nn.init.ones_(block.conv1.weight)
+    found = []
+    block.norm1.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0][0, 0]))
+    x = torch.arange(1.0, side * side + 1).view(1, 1, side, side)
+    assert block(x).shape[2:] == ((side + 1) // 2,) * 2
+    # even sides: windows begin at 0 and 2 and end in a zero; odd ones have zeros on both sides
+    starts = (0, 2) if side == 4 else (-1, 1, 3)
+    rows = [slice(max(0, start), start + 3) for start in starts]
+    expected = torch.tensor([[x[0, 0, r, c].sum() for c in rows] for r in rows])
+    torch.testing.assert_close(found[0], expected)
 
 
 def test_initial_scales():
