@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 
@@ -18,8 +17,6 @@ BARE = (
 
 def start(arguments: list[str]) -> int:
     """Do what the line says, interrupted by SIGTERM as by Ctrl-C; the exit code."""
-    # what is imported lives to the end: until the run begins there is no garbage worth a search
-    gc.disable()
     line = read_line(arguments)
     if line.dry_run:
         from cl_bench.sweep.plan import print_plan

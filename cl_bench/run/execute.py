@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import time
@@ -45,7 +44,6 @@ def execute(cfg: RunConfig, directory: Path, show_bar: bool, sweep: str | None =
     is until one begins in its place.
     """
     began = time.perf_counter()
-    gc.enable()  # what the imports made has been made
     record = RunRecord(directory, sweep)
     run = _prepared(cfg, record)
     with record.writing():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import platform
@@ -121,7 +122,8 @@ def run_unless_finished(
         tidy(record, cfg)
         log.log(again, "%s", record.finished_already())
         return Outcome("finished", str(directory), quiet=cfg.quiet)
-    from cl_bench.run.execute import execute
+    with _uncollected():  # torch
+        from cl_bench.run.execute import execute
 
     try:
         execute(cfg, directory, show_bar, sweep)
@@ -131,6 +133,18 @@ def run_unless_finished(
         log.info("%s is being run by another job of this sweep", directory)
         return Outcome("duplicate", str(directory), quiet=cfg.quiet)
     return Outcome("finished", str(directory), quiet=cfg.quiet)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Nothing is searched for garbage: what is imported lives to the end, and there is much."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 @contextmanager
