@@ -16,6 +16,10 @@ class UsageError(Exception):
     """The command or its configuration is wrong (exit code 2)."""
 
 
+class NoSuchOption(UsageError):
+    """A key is set that the choice does not have."""
+
+
 class RunError(Exception):
     """The run could not be carried out (exit code 1): data, files, device, divergence."""
 

@@ -52,7 +52,7 @@ def _compose(arguments: Sequence[str]) -> DictConfig:
     _ready()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(_main_folder()), version_base="1.3"):
-        return compose("config", list(arguments))
+        return compose("config", _open(arguments))
 
 
 def parsed(overrides: Sequence[str]) -> list[Override]:
@@ -83,11 +83,24 @@ def by_hydra(arguments: Sequence[str], job: Callable[[DictConfig], Any]) -> None
     GlobalHydra.instance().clear()
     before = sys.argv
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing and exiting
-    sys.argv = [sys.argv[0], *arguments]
+    sys.argv = [sys.argv[0], *_open(arguments)]
     try:
         hydra.main(version_base="1.3", config_path=str(_main_folder()), config_name="config")(job)()
     finally:
         sys.argv = before
+
+
+def _open(arguments: Sequence[str]) -> list[str]:
+    """With ``++`` before an option of a group's choice: which there are, its class says.
+
+    Its YAML need not name one that has a default.
+    """
+    known = groups()
+    keys = [word.partition("=")[0].partition(".") for word in arguments]
+    return [
+        f"++{word}" if group in known and option else word
+        for word, (group, _, option) in zip(arguments, keys, strict=True)
+    ]
 
 
 def _main_folder() -> Path:
@@ -216,9 +229,6 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
         if key in groups():
             known = ", ".join(choices(key))
             return f"{key}: takes one of {known}; single options are set by {key}.KEY=VALUE"
-        group = key.partition(".")[0]
-        if "." in key and any(word.startswith(f"{group}=") and "," in word for word in arguments):
-            return f"{key}: not every {group} of this sweep has this option; sweep over those alone"
         return _no_such_option(key, arguments)
     if match := re.search(r"Key '([^']+)' (?:is not in struct|not in)", text):
         return _no_such_option(getattr(error, "full_key", None) or match[1], arguments)
@@ -240,19 +250,20 @@ def _no_such_option(key: str, arguments: Sequence[str]) -> str:
 def _explain_syntax(error: Any) -> str:
     """``error`` is Hydra's about one word that its grammar does not take."""
     first, *more = str(error).strip().splitlines()
-    key, equals, value = error.override.partition("=")
+    word = error.override.removeprefix("++")  # ours, or nothing that matters here
+    key, equals, value = word.partition("=")
     if not (key and equals):
-        return f"{error.override}: is neither GROUP=CHOICE nor KEY=VALUE"
+        return f"{word}: is neither GROUP=CHOICE nor KEY=VALUE"
     refused = first.startswith("Error parsing override") and more  # by a function of the grammar
     if refused and not re.search("extraneous|mismatched|no viable|token recog", more[0]):
         if match := re.search(r"Unknown function '(\w+)'", more[0]):
             known = "choice, range, interval, glob, sort, shuffle, int, float, str, bool"
-            return f"{error.override}: there is no function {match[1]}; there are {known}"
+            return f"{word}: there is no function {match[1]}; there are {known}"
         wants = "a function's arguments are its own, as in seed=range(5) or method=glob(*)"
-        return f"{error.override}: {more[0].rstrip('.')}; {wants}"
+        return f"{word}: {more[0].rstrip('.')}; {wants}"
     escaped = value.replace('"', r"\"")
     quoted = shlex.quote(f'{key}="{escaped}"')
-    return f"{error.override}: cannot be read; quote a value with special characters: {quoted}"
+    return f"{word}: cannot be read; quote a value with special characters: {quoted}"
 
 
 def _known_keys(parent: str, arguments: Sequence[str]) -> list[str]:

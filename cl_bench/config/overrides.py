@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from cl_bench.config.choices import GROUPS, groups
+from cl_bench.config.choices import GROUPS
 from cl_bench.errors import UsageError
 
 QUIET = ("-q", "--quiet")
@@ -55,7 +55,7 @@ def read_line(arguments: Sequence[str]) -> CommandLine:
         overrides.append(_search(parsed.config_dir))
     showing = any(getattr(parsed, name) for name in SHOWING)
     return CommandLine(
-        _per_job(overrides) if parsed.multirun else overrides,
+        overrides,
         _without_config_dir(flags) if showing else [],
         parsed.multirun,
         DRY_RUN in arguments,
@@ -179,22 +179,3 @@ def _parsed(flags: list[str]) -> Namespace:
         if getattr(parsed, flag.strip("-").replace("-", "_")) is not None:
             raise UsageError(f"{flag}: is not taken: {reason}")
     return parsed
-
-
-def _per_job(arguments: list[str]) -> list[str]:
-    """In a sweep over methods, say, ``method.strength=1`` becomes a choice of one value.
-
-    Hydra checks a plain value against the groups' defaults before it makes the jobs, where the
-    default method need not have that option; the values of a sweep it leaves to the jobs.
-    """
-    known = groups()
-    pairs = [word.partition("=") for word in arguments]
-    if not any(key in known and "," in value for key, _, value in pairs):
-        return arguments
-    plain = re.compile(r"[\w.+-]+|\[[^\[\]]*\]")  # one word, or one list
-    return [
-        f"{key}=choice({value})"
-        if key.partition(".")[0] in known and "." in key and plain.fullmatch(value)
-        else word
-        for word, (key, _, value) in zip(arguments, pairs, strict=True)
-    ]

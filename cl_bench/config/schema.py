@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from cl_bench.errors import UsageError
+from cl_bench.errors import NoSuchOption, UsageError
 
 LARGEST_FLOAT = 3.4e38  # of 32 bits
 
@@ -187,7 +187,9 @@ def check(values: dict[str, Any], schema: type[S], prefix: str = "") -> S:
     try:
         return schema.model_validate(values)
     except ValidationError as error:
-        raise UsageError("; ".join(_sentences(error, schema, prefix))) from None
+        unknown = any(item["type"] == "extra_forbidden" for item in error.errors())
+        told = "; ".join(_sentences(error, schema, prefix))
+        raise (NoSuchOption if unknown else UsageError)(told) from None
 
 
 def check_run(values: dict[str, Any]) -> RunConfig:

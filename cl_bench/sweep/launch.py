@@ -9,10 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cl_bench.config.choices import groups
 from cl_bench.config.combinations import combinations
-from cl_bench.config.compose import by_hydra, explain
+from cl_bench.config.compose import by_hydra, config_of, explain
 from cl_bench.config.overrides import CommandLine
-from cl_bench.errors import RunError, UsageError
+from cl_bench.errors import NoSuchOption, RunError, UsageError
 from cl_bench.run.job import Home, Outcome, run_job
 from cl_bench.run.signals import interrupts_kept
 from cl_bench.sweep.outcomes import NO_RUNS, Sweep, check_launcher
@@ -52,7 +53,7 @@ def outcomes_of(overrides: list[str]) -> list[tuple[str, Outcome]]:
 def _carried_out(overrides: list[str], silent: bool) -> tuple[Sweep, Exception | None]:
     """The sweep that has ended, and the error that has stopped it, if one has."""
     check_launcher(overrides)
-    combinations(overrides, sweep=True)  # or there are too many
+    _check_options(combinations(overrides, sweep=True))
     Sweep.current = Sweep.shown = None
     Sweep.silent = silent
     try:
@@ -71,6 +72,27 @@ def _carried_out(overrides: list[str], silent: bool) -> tuple[Sweep, Exception |
     finally:
         Sweep.close()
     return Sweep.current, None
+
+
+def _check_options(jobs: list[list[str]]) -> None:
+    """A :class:`UsageError` for an option that one of the choices does not have: it would cost
+    every run with that choice. Other mistakes cost one run each, which says so itself.
+    """
+    from cl_bench.run.build import choose
+
+    known = groups()
+    first = {
+        tuple(word for word in words if word.partition("=")[0] in known): words
+        for words in reversed(jobs)
+    }
+    for chosen, words in first.items():
+        try:
+            choose(config_of(words))
+        except NoSuchOption as error:
+            swept = [word for word in chosen if any(word not in other for other in first)]
+            raise UsageError(f"{' '.join(swept)}: {error}".removeprefix(": ")) from None
+        except UsageError:
+            pass
 
 
 @contextmanager

@@ -63,9 +63,10 @@ NO_RUNS = "the sweep has no runs: one of its lists or ranges is empty"
 
 
 def _words(config: DictConfig) -> list[str]:
-    """The overrides as they were written: what they interpolate is not looked up."""
+    """The overrides as they were written, before options got their ``++``; what they interpolate is
+    not looked up."""
     words: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
-    return words
+    return [word.removeprefix("++") for word in words]
 
 
 class Sweep(Callback):

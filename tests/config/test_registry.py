@@ -201,7 +201,7 @@ def test_a_class_can_be_passed_where_a_name_can(forgotten):
     with pytest.raises(
         UsageError, match=r"method.strenth: no such option; did you mean 'strength'"
     ):
-        config_of(["method=pulled", "method.lr=0.1", "method.strenth=1", *SMALL])
+        prepare(config_of(["method=pulled", "method.lr=0.1", "method.strenth=1", *SMALL]))
     with pytest.raises(UsageError, match="method=gem: is a choice already"):
         registry.register("method", "gem", Pulled)
 
