@@ -5,6 +5,8 @@ Source: Prabhu et al. 2020 (GDumb), algorithm 1.
 
 from __future__ import annotations
 
+from collections import Counter
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -49,6 +51,7 @@ class Balanced(Memory):
         **columns: Tensor,
     ) -> None:
         held = self.y[: self.count].tolist()
+        counts = Counter(held)
         for position, label in enumerate(y.tolist()):
             if label not in self.seen:
                 self.seen.append(label)
@@ -56,13 +59,15 @@ class Balanced(Memory):
                 row = self.count
                 self.count += 1
                 held.append(label)
-            elif held.count(label) < self.size / len(self.seen):
-                most = max(map(held.count, self.seen))
-                full = [i for i, other in enumerate(held) if held.count(other) == most]
+            elif counts[label] < self.size / len(self.seen):
+                most = max(counts.values())
+                full = [i for i, other in enumerate(held) if counts[other] == most]
                 row = full[int(torch.randint(len(full), (), generator=generator))]
+                counts[held[row]] -= 1
                 held[row] = label
             else:
                 continue
+            counts[label] += 1
             self.task[row] = task
             chosen = torch.tensor([position], device=y.device)
             self.write(torch.tensor([row], device=self.device), x, y, columns, chosen)
