@@ -88,7 +88,7 @@ class GEM(Method):
         ``now`` is g (1, P), ``before`` G, and ``past`` are the tasks of its rows.
         """
         self.count["steps"] += 1
-        inner = before.inner(now).cpu()  # all that a GPU is waited for in the usual step
+        inner = before.inner(now)[:, 0].cpu()  # all that a GPU is waited for in the usual step
         violated = inner < 0
         if not violated.any():
             return

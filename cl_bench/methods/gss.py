@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from cl_bench.methods.base import Context, Method, MethodSettings
+from cl_bench.network.per_group import Gradients
 from cl_bench.streams.task import Task, index_of, task_ids
 
 
@@ -46,56 +47,47 @@ class GSS(Method):
 
     def offer(self, x: Tensor, y: Tensor, index: int) -> None:
         """The batch goes to free rows, then challenges what is held."""
-        free = min(len(y), self.memory.free)
+        tasks, free = task_ids(y, index), min(len(y), self.memory.free)
         if free:
-            references = self.references()
-            score = self.scores(x[:free], y[:free], index, references)
+            score = self.scores(self.each(x[:free], y[:free], tasks[:free]), self.references())
             self.memory.add(x[:free], y[:free], index, score=score[:, None])
-        x, y = x[free:], y[free:]
+        x, y, tasks = x[free:], y[free:], tasks[free:]
         if not len(y):
             return
         references = self.references()
-        whole = self.gradients(x, y, index, [len(y)])
-        if 1 + (normalized(whole) @ references.t()).max() >= 1:
+        if self.scores(self.gradients(x[None], y, tasks), references) >= 1:
             return
         held = self.memory.columns["score"][:, 0].cpu()
         rows = torch.multinomial(held, min(len(y), len(held)), generator=self.generator)
-        new = self.scores(x, y, index, references)[: len(rows)]
+        new = self.scores(self.each(x, y, tasks), references)[: len(rows)]
         odds = held[rows] / (held[rows] + new.cpu()).clamp(min=1e-12)
         taken = torch.rand(len(rows), generator=self.generator) < odds
         chosen = taken.nonzero().flatten().to(y.device)
         score = new[chosen][:, None]
         self.memory.replace(rows[taken], x[chosen], y[chosen], index, score=score)
 
-    def references(self) -> Tensor:
-        """Unit gradients (n, P) of random samples of the memory; none of an empty one."""
+    def references(self) -> Gradients | None:
+        """The gradients of random samples of the memory; none of an empty one."""
         old = self.memory.sample(self.settings.compared, self.generator)
-        if not len(old):
-            return self.net.theta.new_zeros(1, self.net.size)
-        losses = [
-            self.gradients(old.x[i : i + 1], old.y[i : i + 1], old.task_ids[i : i + 1], [1])
-            for i in range(len(old))
-        ]
-        return normalized(torch.cat(losses))
+        return self.each(old.x, old.y, old.task_ids) if len(old) else None
 
-    def scores(self, x: Tensor, y: Tensor, index: int, references: Tensor) -> Tensor:
-        """1 + the largest cosine (n,) of each sample's gradient."""
-        own = torch.cat(
-            [self.gradients(x[i : i + 1], y[i : i + 1], index, [1]) for i in range(len(y))]
-        )
-        return 1 + (normalized(own) @ references.t()).max(1).values
+    def scores(self, gradients: Gradients, references: Gradients | None) -> Tensor:
+        """1 + the largest cosine (K,) of each gradient."""
+        if references is None:
+            return torch.ones(len(gradients), device=self.device)
+        return 1 + gradients.cosines(references).max(1).values
 
-    def gradients(self, x: Tensor, y: Tensor, tasks: int | Tensor, counts: list[int]) -> Tensor:
-        """The gradient (1, P) of the mean loss of the samples."""
+    def each(self, x: Tensor, y: Tensor, tasks: Tensor) -> Gradients:
+        """The gradients of the samples' losses, each on its own."""
+        return self.gradients(x[:, None], y, tasks)
+
+    def gradients(self, x: Tensor, y: Tensor, tasks: Tensor) -> Gradients:
+        """The gradients of the mean losses of K groups of samples x (K, m, *input_shape)."""
 
         def sample_loss(logits: Tensor, part: slice) -> Tensor:
-            return self.scenario.loss(logits, y[part], tasks)
+            return self.scenario.loss(logits, y[part], tasks[part])
 
-        out = torch.empty(1, self.net.size, device=self.device)
-        groups = self.net.groups(x[None], counts)
-        return self.net.group_gradients(groups, sample_loss, out).formed()
-
-
-def normalized(rows: Tensor) -> Tensor:
-    """The rows (n, P) at length 1; zeros stay."""
-    return rows / rows.norm(dim=1, keepdim=True).clamp(min=1e-12)
+        rows = torch.empty(len(x), self.net.size, device=self.device)
+        return self.net.group_gradients(
+            self.net.groups(x, [x.shape[1]] * len(x)), sample_loss, rows
+        )

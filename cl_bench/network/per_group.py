@@ -80,9 +80,21 @@ class Gradients:
         """G (K, P)."""
         return self._rows
 
-    def inner(self, one: Gradients) -> Tensor:
-        """G g (K,) for the gradient g of the only group of ``one``."""
-        return self.formed() @ one.formed()[0]
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def inner(self, others: Gradients) -> Tensor:
+        """The inner products (K, K') with the gradients of K' other groups."""
+        return self.formed() @ others.formed().t()
+
+    def lengths(self) -> Tensor:
+        """The norm (K,) of every gradient."""
+        return self.formed().norm(dim=1)
+
+    def cosines(self, others: Gradients) -> Tensor:
+        """The cosines (K, K') with the gradients of K' other groups; 0 with one that is 0."""
+        inner = self.inner(others)  # first: a stack takes what it needs for it on its way forward
+        return inner / (self.lengths()[:, None] * others.lengths()).clamp(min=1e-12)
 
 
 class StackGradients(Gradients):
@@ -126,27 +138,47 @@ class StackGradients(Gradients):
         return self._rows
 
     @torch.no_grad()
-    def inner(self, one: Gradients) -> Tensor:
-        """G g, which need not be formed: ⟨Σ_i δ_i a_iᵀ, Σ_j d_j b_jᵀ⟩ = Σ_ij (δ_i·d_j)(a_i·b_j).
+    def inner(self, others: Gradients) -> Tensor:
+        """G G'ᵀ, which need not be formed: ⟨Σ_i δ_i a_iᵀ, Σ_j d_j b_jᵀ⟩ = Σ_ij (δ_i·d_j)(a_i·b_j).
 
-        That is less work if there are few samples j.
+        That is less work if there are few samples j to a group.
         """
-        if self._known or not isinstance(one, StackGradients) or not one._few():
-            return super().inner(one)
-        single, dtype, size = one._passes()(0), self._groups.dtype, self._groups.size
-        back = self._passes(single[0].a)
-        others = [(other.a.t(), other.delta.t()) for other in single]
+        if self._known or not isinstance(others, StackGradients) or not others._few():
+            return super().inner(others)
+        shown, dtype, size = others._samples(), self._groups.dtype, self._groups.size
+        back = self._passes(shown[0][0])
 
-        def with_one(place: int) -> Tensor:
+        def with_others(place: int) -> Tensor:
             found = None
-            for layer, (b, d) in zip(back(place), others, strict=True):
+            for layer, (b, d) in zip(back(place), shown, strict=True):
                 # a bias is the weight of an input of one
-                known = layer.beside if found is None else product(layer.a, b, dtype).add_(1)
-                same = torch.mm(layer.delta, d)
+                known = layer.beside if found is None else product(layer.a, b.t(), dtype).add_(1)
+                same = torch.mm(layer.delta, d.t())
                 found = same.mul_(known) if found is None else found.addcmul_(same, known)
-            return found.view(-1, size * len(single[0].a)).sum(1)
+            pairs = found.view(-1, size, len(others), others._groups.size)
+            return pairs.transpose(1, 2).flatten(2).sum(2)
 
-        return torch.cat(self._workers.map(with_one, range(len(self._groups.pieces))))
+        return torch.cat(self._workers.map(with_others, range(len(self._groups.pieces))))
+
+    @torch.no_grad()
+    def lengths(self) -> Tensor:
+        """As :meth:`inner` has it, of each with itself."""
+        if not self._few():
+            return super().lengths()
+        squares = self._rows.new_zeros(len(self))
+        for a, delta in self._samples():
+            a, delta = (each.unflatten(0, (len(self), -1)) for each in (a, delta))
+            squares += (torch.bmm(a, a.mT).add_(1) * torch.bmm(delta, delta.mT)).sum((1, 2))
+        return squares.clamp_(min=0).sqrt_()
+
+    def _samples(self) -> list[tuple[Tensor, Tensor]]:
+        """Of every layer the inputs and the derivatives (K·m, ·) of all samples."""
+        back = self._passes()
+        each = zip(*(back(place) for place in range(len(self._groups.pieces))), strict=True)
+        return [
+            (torch.cat([part.a for part in parts]), torch.cat([part.delta for part in parts]))
+            for parts in each
+        ]
 
     def _passes(self, beside: Tensor | None = None) -> Callable[[int], list[AtLayer]]:
         """What the samples of a piece have at every layer, the first one first: a way forward and
@@ -174,9 +206,9 @@ class StackGradients(Gradients):
         return there_and_back
 
     def _few(self) -> bool:
-        """Whether inner products with this group's gradient are less work without it."""
+        """Whether inner products with these gradients are less work without them."""
         widths = sum(layer.in_features + layer.out_features for layer in self._stack.layers)
-        return 2 * self._groups.counts[0] * widths < self._rows.shape[1]
+        return 2 * self._groups.size * widths < self._rows.shape[1]
 
 
 def _classes_apart(logits: Tensor) -> Tensor:

@@ -24,7 +24,8 @@ def test_scores_are_largest_cosines():
     references = torch.stack([gradient(net, a, b) for a, b in zip(old.x, old.y, strict=True)])
     own = gradient(net, x2[0], y2[0])
     expected = 1 + F.cosine_similarity(own[None], references).max()
-    found = method.scores(x2[:1], y2[:1], task.index, method.references())
+    tasks = torch.full((1,), task.index)
+    found = method.scores(method.each(x2[:1], y2[:1], tasks), method.references())
     torch.testing.assert_close(found[0], expected)
 
 

@@ -10,6 +10,7 @@ from cl_bench.network.theta import Network, Passes
 from cl_bench.network.workers import Workers
 from cl_bench.rng import drawing_from
 
+GENERATOR = torch.Generator()
 CPU = torch.device("cpu")
 
 
@@ -244,10 +245,43 @@ def test_inner_products_need_no_gradient_to_be_formed(name, samples, counts):
     rows, expected = torch.empty(3, net.size), torch.empty(3, net.size)
     past = net.group_gradients(net.groups(x, counts), past_loss, rows)
     one = net.group_gradients(net.one_group(torch.rand(samples, *shape)), loss, net.grad[None])
-    found = past.inner(one)
+    found = past.inner(one)[:, 0]
     net.group_gradients(net.groups(x, counts), past_loss, expected).formed()
     torch.testing.assert_close(found, expected @ one.formed()[0], rtol=1e-4, atol=1e-6)
     assert torch.equal(past.formed(), expected)  # whatever was asked before
+
+
+@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("size", [1, 2, 40])
+def test_cosines_of_groups_need_no_gradient_to_be_formed(name, size, monkeypatch):
+    """Of a network that is no stack, and of groups that are too large for it, they are formed."""
+    make, shape = MODULES[name]
+    torch.manual_seed(0)
+    net = Network(make(), CPU, workers=Workers(2))
+    monkeypatch.setattr(per_group, "FEW", 100)  # the others are of two pieces
+    x, y = torch.rand(3, 2, *shape), torch.randint(0, 3, (6,))
+    labels = torch.randint(0, 3, (5 * size,))
+    counts = [size] * 4 + [max(1, size - 1)]
+
+    def loss(logits, part):
+        return F.cross_entropy(logits, y[part], reduction="none")
+
+    def other_loss(logits, part):
+        return F.cross_entropy(logits, labels[part], reduction="none")
+
+    def gradients():
+        groups = net.groups(torch.rand(5, size, *shape, generator=GENERATOR.manual_seed(1)), counts)
+        rows = torch.zeros(5, net.size)
+        others = net.group_gradients(groups, other_loss, rows)
+        own = net.group_gradients(net.groups(x, [2] * 3), loss, torch.empty(3, net.size))
+        return own, others, rows
+
+    own, others, _ = gradients()
+    expected = F.cosine_similarity(own.formed()[:, None], others.formed()[None], dim=2)
+    own, others, rows = gradients()
+    torch.testing.assert_close(own.cosines(others), expected, rtol=1e-4, atol=1e-5)
+    if net.stack is None or size != 2:  # in between it is a matter of the widths
+        assert bool(rows.any()) == (net.stack is None or size == 40)
 
 
 def test_pieces_are_even_and_hold_every_group_once():
@@ -269,7 +303,7 @@ def test_gradients_do_not_depend_on_the_pieces(rows, monkeypatch):
 
     one = net.group_gradients(net.one_group(x[0, :6]), loss, net.grad[None])
     past = net.group_gradients(net.groups(x, counts), loss, torch.empty(5, net.size))
-    inner = past.inner(one)
+    inner = past.inner(one)[:, 0]
     G, g = past.formed(), one.formed()[0].clone()
     torch.testing.assert_close(inner, G @ g, rtol=1e-4, atol=1e-6)
     for k, n in enumerate(counts):
@@ -289,7 +323,7 @@ def test_inner_products_do_not_depend_on_the_threads():
 
         past = net.group_gradients(net.groups(x, [50] * 5), loss, torch.empty(5, net.size))
         one = net.group_gradients(net.one_group(x[0, :6]), loss, net.grad[None])
-        found.append(torch.cat([past.inner(one), past.formed().flatten()]))
+        found.append(torch.cat([past.inner(one)[:, 0], past.formed().flatten()]))
     assert torch.equal(found[0], found[1])
     assert torch.equal(found[0], found[2])
 
