@@ -20,7 +20,7 @@ class HAL(Method):
     L is the mean loss of the batch and ``replay`` samples of the memory, e are the anchors, one for
     each class of each past task. When a task ends, θ_m is θ after one step on the whole memory;
     an anchor of class c begins as noise and takes ``anchor_steps`` steps of size lr down
-    CE(h_θ(e), c) - CE(h_θm(e), c) + gamma · mean (φ(e) - φ)²: forgotten, yet typical. φ is the
+    CE(h_θ(e), c) - CE(h_θm(e), c) + gamma · ‖φ(e) - φ‖²: forgotten, yet typical. φ is the
     running mean (``decay``) of the features of the task's batches.
     """
 
@@ -84,7 +84,7 @@ class HAL(Method):
             self.net.theta.copy_(finetuned)
             kept = self.net.input_gradient(self.loss_of(e, labels, task), e)
             self.net.theta.copy_(theta)  # only now: a backward pass looks at the weights too
-            far = (self.net.features(e) - self.phi).square().mean(1).sum()
+            far = (self.net.features(e) - self.phi).square().sum()
             loss = self.loss_of(e, labels, task) + self.settings.gamma * far
             forgotten = self.net.input_gradient(loss, e)
             e = e.detach() - self.settings.lr * (forgotten - kept)

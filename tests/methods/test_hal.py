@@ -41,6 +41,28 @@ def test_an_anchor_moves_to_where_its_class_is_forgotten():
     assert forgetting(method.anchors) < forgetting(start)
 
 
+def test_an_anchor_takes_the_step_of_the_equation():
+    run = small_run(*OPTIONS[:3], "method.anchor_steps=1", "method.gamma=0.3", "method.lr=0.2")
+    task = run.stream.tasks[0]
+    begin(run, task)
+    observe(run, task)
+    method, net = run.method, run.method.net
+    theta, draw = net.theta.clone(), torch.Generator()
+    draw.set_state(method.generator.get_state())
+    labels = run.stream.train.labels[task.train].unique()
+    e = torch.rand((len(labels), 8, 8), generator=draw).requires_grad_()
+    old = method.memory.at(method.memory.rows())
+    finetuned = theta - 0.2 * net.gradient(F.cross_entropy(net(old.x), old.y))
+    net.theta.copy_(finetuned)
+    kept = net.input_gradient(F.cross_entropy(net(e), labels, reduction="sum"), e)
+    net.theta.copy_(theta)
+    far = ((net.features(e) - method.phi) ** 2).sum(1)  # the squared norm, of each anchor
+    loss = (F.cross_entropy(net(e), labels, reduction="none") + 0.3 * far).sum()
+    expected = e.detach() - 0.2 * (net.input_gradient(loss, e) - kept)
+    method.end_task(task)
+    torch.testing.assert_close(method.anchors, expected)
+
+
 def test_the_step_holds_the_outputs_at_the_anchors():
     run = small_run(*OPTIONS, "method.strength=0.9")
     learn_tasks(run, 1)
