@@ -13,14 +13,16 @@ from cl_bench.methods.base import Context, Method, MethodSettings
 from cl_bench.network.per_group import Gradients
 from cl_bench.streams.task import Task, index_of, task_ids
 
+FIRST = 0.1  # score of the first batch, which meets an empty memory
+
 
 class GSS(Method):
     """A step on the batch and ``replay`` samples of the memory; then the batch is offered to it.
 
-    A sample's score is 1 + the largest cosine between its gradient and those of ``compared`` random
-    samples of the memory, each on its own. While there is room, all are kept. Then, if the batch as
-    a whole has a score below 1, each of its samples challenges one of the memory that is drawn with
-    odds proportional to the scores there, and takes its place with probability
+    A score is 1 + the largest cosine between a gradient and those of ``compared`` random samples of
+    the memory. While there is room, all samples are kept, with the score of the batch as a whole.
+    Then, if that is below 1, one sample of the batch after the other challenges one of the memory,
+    drawn with odds proportional to the scores there, and takes its place with probability
     C_held / (C_held + C_new).
     """
 
@@ -48,34 +50,28 @@ class GSS(Method):
     def offer(self, x: Tensor, y: Tensor, index: int) -> None:
         """The batch goes to free rows, then challenges what is held."""
         tasks, free = task_ids(y, index), min(len(y), self.memory.free)
-        if free:
-            score = self.scores(self.each(x[:free], y[:free], tasks[:free]), self.references())
-            self.memory.add(x[:free], y[:free], index, score=score[:, None])
-        x, y, tasks = x[free:], y[free:], tasks[free:]
-        if not len(y):
-            return
-        references = self.references()
-        if self.scores(self.gradients(x[None], y, tasks), references) >= 1:
-            return
-        held = self.memory.columns["score"][:, 0].cpu()
-        rows = torch.multinomial(held, min(len(y), len(held)), generator=self.generator)
-        new = self.scores(self.each(x, y, tasks), references)[: len(rows)]
-        odds = held[rows] / (held[rows] + new.cpu()).clamp(min=1e-12)
-        taken = torch.rand(len(rows), generator=self.generator) < odds
-        chosen = taken.nonzero().flatten().to(y.device)
-        score = new[chosen][:, None]
-        self.memory.replace(rows[taken], x[chosen], y[chosen], index, score=score)
-
-    def references(self) -> Gradients | None:
-        """The gradients of random samples of the memory; none of an empty one."""
         old = self.memory.sample(self.settings.compared, self.generator)
-        return self.each(old.x, old.y, old.task_ids) if len(old) else None
-
-    def scores(self, gradients: Gradients, references: Gradients | None) -> Tensor:
-        """1 + the largest cosine (K,) of each gradient."""
-        if references is None:
-            return torch.ones(len(gradients), device=self.device)
-        return 1 + gradients.cosines(references).max(1).values
+        references = self.each(old.x, old.y, old.task_ids) if len(old) else None
+        whole = FIRST
+        if references is not None:
+            whole = float(scores(self.gradients(x[None], y, tasks), references))
+        if free:
+            score = torch.full((free, 1), whole, device=self.device)
+            self.memory.add(x[:free], y[:free], index, score=score)
+        x, y, tasks = x[free:], y[free:], tasks[free:]
+        if not len(y) or references is None or whole >= 1:
+            return
+        new = scores(self.each(x, y, tasks), references).cpu()
+        held, taken = self.memory.columns["score"][:, 0].cpu(), {}
+        for i in range(len(y)):  # one after the other: a later one may take the place of an earlier
+            row = int(torch.multinomial(held, 1, generator=self.generator))
+            if torch.rand((), generator=self.generator) < held[row] / (held[row] + new[i]):
+                held[row], taken[row] = new[i], i
+        if taken:
+            rows = torch.tensor(list(taken))
+            chosen = torch.tensor(list(taken.values())).to(y.device)
+            score = held[rows][:, None].to(y.device)
+            self.memory.replace(rows, x[chosen], y[chosen], index, score=score)
 
     def each(self, x: Tensor, y: Tensor, tasks: Tensor) -> Gradients:
         """The gradients of the samples' losses, each on its own."""
@@ -91,3 +87,8 @@ class GSS(Method):
         return self.net.group_gradients(
             self.net.groups(x, [x.shape[1]] * len(x)), sample_loss, rows
         )
+
+
+def scores(gradients: Gradients, references: Gradients) -> Tensor:
+    """1 + the largest cosine (K,) of each gradient; more than 0, so that any can be drawn."""
+    return (1 + gradients.cosines(references).max(1).values).clamp_(min=1e-6)
