@@ -8,6 +8,18 @@ OPTIONS = ("method=hal", "memory.size=20", "method.replay=6", "method.anchor_ste
 SPLIT = ("dataset=digits_split", "dataset.tasks=5", "dataset.scenario=class")
 
 
+def before_the_anchors(*options):
+    """The method with the first task learned but not ended, the task, its labels, and a generator
+    in the state of the method's."""
+    run = small_run(*OPTIONS, *options)
+    task = run.stream.tasks[0]
+    begin(run, task)
+    observe(run, task)
+    draw = torch.Generator()
+    draw.set_state(run.method.generator.get_state())
+    return run.method, task, run.stream.train.labels[task.train].unique(), draw
+
+
 def test_anchors_are_one_for_each_class_of_each_past_task():
     run = small_run(*OPTIONS, *SPLIT)
     learn_tasks(run, 2)
@@ -16,14 +28,8 @@ def test_anchors_are_one_for_each_class_of_each_past_task():
 
 
 def test_an_anchor_moves_to_where_its_class_is_forgotten():
-    run = small_run(*OPTIONS, "method.gamma=0", "method.lr=0.2")
-    task = run.stream.tasks[0]
-    begin(run, task)
-    observe(run, task)
-    method, net = run.method, run.method.net
-    theta, draw = net.theta.clone(), torch.Generator()
-    draw.set_state(method.generator.get_state())
-    labels = run.stream.train.labels[task.train].unique()
+    method, task, labels, draw = before_the_anchors("method.gamma=0", "method.lr=0.2")
+    net, theta = method.net, method.net.theta.clone()
     start = torch.rand((len(labels), 8, 8), generator=draw)
     old = method.memory.at(method.memory.rows())
     finetuned = theta - 0.2 * net.gradient(F.cross_entropy(net(old.x), old.y))
@@ -42,14 +48,9 @@ def test_an_anchor_moves_to_where_its_class_is_forgotten():
 
 
 def test_an_anchor_takes_the_step_of_the_equation():
-    run = small_run(*OPTIONS[:3], "method.anchor_steps=1", "method.gamma=0.3", "method.lr=0.2")
-    task = run.stream.tasks[0]
-    begin(run, task)
-    observe(run, task)
-    method, net = run.method, run.method.net
-    theta, draw = net.theta.clone(), torch.Generator()
-    draw.set_state(method.generator.get_state())
-    labels = run.stream.train.labels[task.train].unique()
+    options = ("method.anchor_steps=1", "method.gamma=0.3", "method.lr=0.2")
+    method, task, labels, draw = before_the_anchors(*options)
+    net, theta = method.net, method.net.theta.clone()
     e = torch.rand((len(labels), 8, 8), generator=draw).requires_grad_()
     old = method.memory.at(method.memory.rows())
     finetuned = theta - 0.2 * net.gradient(F.cross_entropy(net(old.x), old.y))
