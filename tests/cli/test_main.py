@@ -212,22 +212,12 @@ def test_an_option_that_some_method_of_a_sweep_lacks_is_told(cli, tmp_path):
 
 
 def test_an_option_that_has_a_default_needs_no_place_in_the_yaml(cli, tmp_path):
-    done = cli(
-        "-m",
-        "method=gem,er",
-        "dataset.angles=free,bins",
-        "dataset=digits_rotations",
-        *SHORT[1:],
-        "-q",
-    )
+    own = ("dataset=digits_rotations", "dataset.angles=free,bins", *SHORT[1:])
+    done = cli("-m", "method=gem,er", *own, "-q")
     assert done.returncode == 0, done.stderr
     configs = [yaml.safe_load(p.read_text()) for p in tmp_path.glob("outputs/*/config.yaml")]
-    assert sorted(config["dataset"]["angles"] for config in configs) == [
-        "bins",
-        "bins",
-        "free",
-        "free",
-    ]
+    angles = [config["dataset"]["angles"] for config in configs]
+    assert sorted(angles) == ["bins", "bins", "free", "free"]
 
 
 def test_a_sweep_over_nothing_is_told(inline, tmp_path):

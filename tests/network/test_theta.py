@@ -258,7 +258,7 @@ def test_cosines_of_groups_need_no_gradient_to_be_formed(name, size, monkeypatch
     make, shape = MODULES[name]
     torch.manual_seed(0)
     net = Network(make(), CPU, workers=Workers(2))
-    monkeypatch.setattr(per_group, "FEW", 100)  # the others are of two pieces
+    monkeypatch.setattr(per_group, "FEW", 2)  # both are of two pieces
     x, y = torch.rand(3, 2, *shape), torch.randint(0, 3, (6,))
     labels = torch.randint(0, 3, (5 * size,))
     counts = [size] * 4 + [max(1, size - 1)]
