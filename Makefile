@@ -23,10 +23,10 @@ run: $(VENV)/.run ## install, then run cl-bench $(ARGS)
 	@$(BIN)/cl-bench $(ARGS)
 
 test: $(VENV)/.dev ## install what the tests need and run them
-	$(BIN)/python -m pytest -n 2 -m "not slow and not cluster and not trackers"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not cluster and not trackers"
 
 test-full: $(VENV)/.dev ## all tests, the multi-seed runs on real data included
-	$(BIN)/python -m pytest -n 2 -m "not cluster and not trackers"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not cluster and not trackers"
 
 # Ray's plugin wants an older cloudpickle than submitit: it gets an environment of its own
 test-cluster: $(VENV)/.dev ## the tests that start a cluster of their own: Ray and, as root, Slurm

@@ -37,7 +37,7 @@ def generator():
 
 
 # half a minute each
-LONG = ("concepts", "own-data", "reproduce", "your-own")
+LONG = ("concepts", "own-data", "reproduce", "sweeps", "your-own")
 
 
 @pytest.mark.parametrize(

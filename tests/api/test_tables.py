@@ -7,6 +7,8 @@ from rich.console import Console
 
 import cl_bench
 
+pytestmark = pytest.mark.xdist_group("tables")  # its fixture is made once
+
 SHORT = {
     "dataset": "digits_permutations", "dataset.tasks": 2, "dataset.samples_per_task": 60,
     "model.hidden": [[12]], "plots": False, "device.threads": 1,

@@ -18,6 +18,8 @@ from cl_bench.metrics.curves import worst_case
 from cl_bench.results.curves import read_curves
 from cl_bench.results.record import read_results
 
+pytestmark = pytest.mark.xdist_group("forget")  # its fixture is made once
+
 NAMES = [f"classes {2 * i}-{2 * i + 1}" for i in range(5)]
 APD = (
     "dataset=digits_split", "dataset.tasks=5", "dataset.epochs=2", "method.consolidate_every=5",

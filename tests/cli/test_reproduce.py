@@ -7,6 +7,8 @@ import pytest
 
 from cl_bench.config import origins
 
+pytestmark = pytest.mark.xdist_group("reproduce")  # its fixture is made once
+
 RECIPE = "tiny2020/digits_single"
 YAML = """
 # @package _global_

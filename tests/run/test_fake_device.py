@@ -10,6 +10,8 @@ import torch.utils.backend_registration
 from conftest import ROOT, environment
 from small_runs import METHODS, small
 
+pytestmark = pytest.mark.xdist_group("fake device")  # its fixture is made once
+
 if not hasattr(torch.utils.backend_registration, "_setup_privateuseone_for_python_backend"):
     pytest.skip("this torch has no devices in Python", allow_module_level=True)
 

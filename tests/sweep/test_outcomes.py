@@ -20,6 +20,8 @@ from small_sweep import TINY, check, launch, results
 from cl_bench.errors import UsageError
 from cl_bench.sweep import outcomes
 
+pytestmark = pytest.mark.xdist_group("sweep")  # its fixture is made once
+
 
 @pytest.fixture(scope="module")
 def sequential(tmp_path_factory) -> Path:
