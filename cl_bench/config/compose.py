@@ -41,6 +41,8 @@ def compose(arguments: Sequence[str]) -> DictConfig:
     check_overrides(arguments)
     try:
         return _compose(arguments)
+    except UsageError:
+        raise
     except Exception as error:  # Hydra asserts, too, what an odd value is not
         raise UsageError(explain(error, arguments)) from None
 
@@ -50,9 +52,10 @@ def _compose(arguments: Sequence[str]) -> DictConfig:
     from hydra.core.global_hydra import GlobalHydra
 
     _ready()
+    words = _open(arguments)
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(_main_folder()), version_base="1.3"):
-        return compose("config", _open(arguments))
+        return compose("config", words)
 
 
 def parsed(overrides: Sequence[str]) -> list[Override]:
@@ -80,10 +83,11 @@ def by_hydra(arguments: Sequence[str], job: Callable[[DictConfig], Any]) -> None
     from hydra.core.global_hydra import GlobalHydra
 
     _ready()
+    words = _open(arguments)
     GlobalHydra.instance().clear()
     before = sys.argv
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing and exiting
-    sys.argv = [sys.argv[0], *_open(arguments)]
+    sys.argv = [sys.argv[0], *words]
     try:
         hydra.main(version_base="1.3", config_path=str(_main_folder()), config_name="config")(job)()
     finally:
@@ -97,9 +101,28 @@ def _open(arguments: Sequence[str]) -> list[str]:
     """
     known = groups()
     keys = [word.partition("=")[0].partition(".") for word in arguments]
-    return [
+    words = [
         f"++{word}" if group in known and option else word
         for word, (group, _, option) in zip(arguments, keys, strict=True)
+    ]
+    return _without_its_own_stream(arguments) + words
+
+
+def _without_its_own_stream(arguments: Sequence[str]) -> list[str]:
+    """What takes away the options that a dataset's YAML has for the stream that it names, where the
+    arguments name another, which lacks them."""
+    given = dict(word.lstrip("+").partition("=")[::2] for word in arguments)
+    if "dataset.stream" not in given:
+        return []
+    from cl_bench.streams.base import Stream
+
+    named = [registry.find("stream", name, Stream) for name in given["dataset.stream"].split(",")]
+    taken = {key for cls in named for key in registry.settings_of(cls).model_fields}
+    return [
+        f"{sign}dataset.{key}=0"  # Hydra does not take away what is null
+        for key in _known_keys("dataset", arguments)
+        if key not in taken and f"dataset.{key}" not in given
+        for sign in ("++", "~")
     ]
 
 
@@ -272,7 +295,7 @@ def _known_keys(parent: str, arguments: Sequence[str]) -> list[str]:
     from omegaconf import DictConfig, OmegaConf
 
     known = groups()
-    chosen = [a for a in arguments if a.partition("=")[0] in known and "," not in a]
+    chosen = [a for a in arguments if a.partition("=")[0] in {*known, "+paper"} and "," not in a]
     try:
         composed = _compose(chosen)
     except HydraException:

@@ -231,15 +231,16 @@ def similar(word: str, known: Iterable[str]) -> str:
 
 
 def _sentences(error: ValidationError, schema: type[BaseModel], prefix: str) -> list[str]:
-    sentences = []
+    sentences: list[str] = []
+    listed: list[list[str]] = []  # sections whose options are told
     for item in error.errors(include_url=False):
         path = [str(part) for part in item["loc"] if part != "[key]"]
         key = ".".join([prefix, *path] if prefix else path)
         if item["type"] == "extra_forbidden":
             known = _fields_at(schema, path[:-1])
-            sentences.append(
-                f"{key}: no such option{similar(path[-1], known)} (options: {', '.join(known)})"
-            )
+            options = "" if path[:-1] in listed else f" (options: {', '.join(known)})"
+            sentences.append(f"{key}: no such option{similar(path[-1], known)}{options}")
+            listed.append(path[:-1])
         elif item["type"] == "missing":
             sentences.append(f"{key}: is missing; give it a value")
         else:

@@ -94,6 +94,15 @@ def test_a_stream_of_ones_own():
     assert np.array_equal(own.matrix, cl_bench.run(**options).matrix)
 
 
+def test_a_stream_of_ones_own_on_arrays_of_ones_own(arrays):
+    own = cl_bench.run(
+        method="single", dataset=arrays, **SHORT,
+        **{"dataset.stream": Mirrored, "dataset.scenario": "domain"},
+    )  # fmt: skip
+    assert own.config["dataset"]["stream"] == "Mirrored"
+    assert "split" not in own.config["dataset"]
+
+
 def test_a_sweep_brings_classes_to_its_workers(arrays):
     found = cl_bench.sweep(
         method=[Lazy, "single"], model=Wide, jobs=2, dataset=arrays, **SHORT, **{"method.lr": 0.1}
