@@ -36,8 +36,8 @@ def generator():
     return module
 
 
-# half a minute each
-LONG = ("concepts", "own-data", "reproduce", "sweeps", "your-own")
+# a quarter to half a minute each
+LONG = ("choosing", "concepts", "own-data", "reproduce", "sweeps", "your-own")
 
 
 @pytest.mark.parametrize(

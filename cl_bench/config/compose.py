@@ -114,9 +114,8 @@ def _without_its_own_stream(arguments: Sequence[str]) -> list[str]:
     given = dict(word.lstrip("+").partition("=")[::2] for word in arguments)
     if "dataset.stream" not in given:
         return []
-    from cl_bench.streams.base import Stream
-
-    named = [registry.find("stream", name, Stream) for name in given["dataset.stream"].split(",")]
+    base = registry.load("stream", "base").Stream
+    named = [registry.find("stream", name, base) for name in given["dataset.stream"].split(",")]
     taken = {key for cls in named for key in registry.settings_of(cls).model_fields}
     return [
         f"{sign}dataset.{key}=0"  # Hydra does not take away what is null
