@@ -37,7 +37,7 @@ def generator():
 
 
 # a quarter to half a minute each
-LONG = ("choosing", "concepts", "own-data", "python", "reproduce", "sweeps", "your-own")
+LONG = ("choosing", "concepts", "own-data", "reproduce", "sweeps", "your-own")
 
 
 @pytest.mark.parametrize(
