@@ -41,8 +41,6 @@ def compose(arguments: Sequence[str]) -> DictConfig:
     check_overrides(arguments)
     try:
         return _compose(arguments)
-    except UsageError:
-        raise
     except Exception as error:  # Hydra asserts, too, what an odd value is not
         raise UsageError(explain(error, arguments)) from None
 
@@ -111,16 +109,18 @@ def _open(arguments: Sequence[str]) -> list[str]:
 def _without_its_own_stream(arguments: Sequence[str]) -> list[str]:
     """What takes away the options that a dataset's YAML has for the stream that it names, where the
     arguments name another, which lacks them."""
-    given = dict(word.lstrip("+").partition("=")[::2] for word in arguments)
-    if "dataset.stream" not in given:
+    words = [word for word in arguments if word.lstrip("+").startswith("dataset.stream=")]
+    if not words:
         return []
+    (given,) = parsed(words[-1:])
+    names = given.sweep_string_iterator() if given.is_sweep_override() else [str(given.value())]
     base = registry.load("stream", "base").Stream
-    named = [registry.find("stream", name, base) for name in given["dataset.stream"].split(",")]
+    named = [registry.find("stream", name, base) for name in names]
     taken = {key for cls in named for key in registry.settings_of(cls).model_fields}
     return [
         f"{sign}dataset.{key}=0"  # Hydra does not take away what is null
         for key in _known_keys("dataset", arguments)
-        if key not in taken and f"dataset.{key}" not in given
+        if key not in taken
         for sign in ("++", "~")
     ]
 
@@ -221,6 +221,8 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
 
     from cl_bench.config.schema import similar
 
+    if isinstance(error, UsageError):  # a sentence already
+        return str(error)
     if isinstance(error, OverrideParseException):
         return _explain_syntax(error)
     if hasattr(error, "problem_mark"):  # of a YAML of a user's

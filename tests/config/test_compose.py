@@ -45,8 +45,15 @@ def test_no_stream_of_that_name():
         config_of([*OWN, "dataset.stream=perm"])
 
 
-def test_a_sweep_on_another_stream(inline):
+@pytest.mark.parametrize("streams", ["permutations", "choice(permutations)"])
+def test_a_sweep_on_another_stream(inline, streams):
     small = ("dataset.samples_per_task=20", "device.threads=1", "plots=false")
-    code, out, err = inline("-m", *OWN, "dataset.stream=permutations", "seed=0,1", *small)
+    code, out, err = inline("-m", *OWN, f"dataset.stream={streams}", "seed=0,1", *small)
     assert code == 0, err
     assert "2 runs" in out
+
+
+def test_a_sweep_on_no_stream(inline):
+    code, _, err = inline("-m", *OWN, "dataset.stream=perm,permutations", "seed=0,1")
+    assert code == 2
+    assert err.rstrip().endswith("turning")
