@@ -145,8 +145,8 @@ def wrong_with(code: int | None, said: str) -> str:
     return ""
 
 
-@pytest.mark.parametrize("part", range(2))
-def test_thirty_drawn_commands(tmp_path, part):
+@pytest.mark.parametrize("part", range(4))
+def test_sixty_drawn_commands(tmp_path, part):
     attack(f"short {part}", 15, tmp_path)
 
 
