@@ -1,7 +1,8 @@
 """Meta-Experience Replay: one-sample SGD steps through replayed samples, then Reptile's step back.
 
-Source: Riemer et al. 2019 (arXiv:1810.11910), algorithms 1, 6 and 7; the order of the current
-sample within a batch follows the authors' code.
+Sources: Riemer et al. 2019 (arXiv:1810.11910), algorithms 1, 6 and 7; the order of the current
+sample within a batch follows the authors' code. ``batch`` is MER as Chaudhry et al. compare with
+it, from the code of their arXiv:2002.08165 and 2010.11635.
 """
 
 from __future__ import annotations
@@ -31,17 +32,20 @@ class MER(Method):
     - algorithm 7, "current-example learning rate": current and n replayed in random order, the
       current one's loss times ``multiplier``, then γ; the run's first sample is not learned.
 
-    Then the sample is offered to the memory. A batch of the stream is worked off in its order.
+    Then the sample is offered to the memory. A batch of the stream is worked off in its order, but
+    for ``batch``: n different samples, then all of the stream's batch in one step, its mean loss
+    times ``multiplier``, then γ.
+
     ``clip`` bounds the norm of every one-sample gradient (Gupta et al. 2020's variant). Samples
     count with the outputs of the task that they came from, as the scenario has it. Running
-    statistics of BatchNorm are interpolated like θ.
+    statistics of BatchNorm are interpolated like θ, but for ``batch``.
     """
 
     memory_needs = frozenset({"stream"})
 
     class Settings(MethodSettings):
         optimizer: None = None  # the inner loop is its own
-        algorithm: Literal[1, 6, 7]
+        algorithm: Literal[1, 6, 7, "batch"]
         replay: int = Field(ge=0)
         batches: int = Field(ge=1)
         beta: float = Field(ge=0, le=1)
@@ -57,10 +61,11 @@ class MER(Method):
         super().__init__(settings, context)
         rule = Rule(
             lr=settings.lr,
-            scale=settings.multiplier if settings.algorithm == 7 else 1.0,
+            scale=settings.multiplier if settings.algorithm in (7, "batch") else 1.0,
             clip=settings.clip,
-            within={1: settings.beta, 6: settings.gamma, 7: 1.0}[settings.algorithm],
+            within={1: settings.beta, 6: settings.gamma}.get(settings.algorithm, 1.0),
             across=1.0 if settings.algorithm == 6 else settings.gamma,
+            batch=settings.algorithm == "batch",
         )
         self.inner_loop, self.reason = make_inner_loop(
             self.net, context.scenario, context.tasks, rule, settings.kernel
@@ -73,21 +78,24 @@ class MER(Method):
             log.info("%s inner loop of one-sample steps: %s", self.kernel, self.reason)
 
     def observe(self, x: Tensor, y: Tensor, task: Task | None) -> None:
-        for one_x, one_y in zip(x.split(1), y.split(1), strict=True):
+        together = len(y) if self.settings.algorithm == "batch" else 1
+        for some_x, some_y in zip(x.split(together), y.split(together), strict=True):
             if self.settings.algorithm != 7 or len(self.memory):
                 rows = self.draw_batches()
-                self.inner_loop.run(one_x, one_y, index_of(task), self.memory, rows)
+                self.inner_loop.run(some_x, some_y, index_of(task), self.memory, rows)
                 self.steps += rows.numel()
-            self.memory.add(one_x, one_y, index_of(task), self.generator)
+            self.memory.add(some_x, some_y, index_of(task), self.generator)
 
     def draw_batches(self) -> Tensor:
         """Memory rows (s, n+1) of the batches in the order of their steps, -1 for the current."""
         algorithm = self.settings.algorithm
-        batches = 1 if algorithm == 7 else self.settings.batches
+        batches = 1 if algorithm in (7, "batch") else self.settings.batches
         n = min(self.settings.replay, len(self.memory))
         current = torch.full((batches, 1), -1)
         if n == 0:
             return current
+        if algorithm == "batch":
+            return torch.cat([self.memory.draw_distinct(n, self.generator)[None], current], 1)
         replayed = self.memory.draw((batches, n), self.generator)
         if algorithm == 1:
             return torch.cat([current, replayed], 1)
@@ -97,5 +105,5 @@ class MER(Method):
         return rows
 
     def diagnostics(self) -> dict[str, Any]:
-        """Which code ran the chains, and the number of one-sample SGD steps."""
+        """Which code ran the chains, and the number of SGD steps."""
         return {"kernel": self.kernel, "kernel_reason": self.reason, "steps": self.steps}

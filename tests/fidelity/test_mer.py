@@ -1,4 +1,5 @@
-"""MER: Riemer et al. 2019, algorithms 1, 6 and 7, the order of samples as in their code."""
+"""MER: Riemer et al. 2019, algorithms 1, 6 and 7, the order of samples as in their code; and as
+Chaudhry et al. have it in the code of arXiv:2002.08165."""
 
 import numpy as np
 import pytest
@@ -56,6 +57,20 @@ class MER(Reference):
         return chains
 
 
+class WithTheBatch(MER):
+    """As Chaudhry et al. compare with it: replayed samples in turn, the stream's batch, γ."""
+
+    def observe(self, x, y, task):
+        s, held, start = self.s, self.memory.held, self.theta.copy()
+        if held:
+            for row in torch.randperm(len(held), generator=self.random)[: s["replay"]].tolist():
+                self.one_step(*held[row], 1.0)
+        self.step(s["multiplier"] * self.net.gradient(x, y, self.counts(task)))
+        self.net.theta = start + s["gamma"] * (self.theta - start)
+        for sample in zip(x, y, [task] * len(y), strict=True):
+            self.memory.add(sample)
+
+
 @pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
 @pytest.mark.parametrize(
     "algorithm",
@@ -71,3 +86,10 @@ def test_chains(agrees, stream, algorithm):
     words = "method.replay=4", "memory.size=20", "memory.acceptance=authors", *stream
     short = "dataset.samples_per_task=15", "dataset.batch_size=1"
     agrees(MER, "method=mer", "method.lr=0.05", *algorithm, *words, *short)
+
+
+@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+def test_the_whole_batch_in_one_step(agrees, stream):
+    words = "method.replay=4", "memory.size=20", "memory.acceptance=er_authors", *stream
+    rule = "method.algorithm=batch", "method.gamma=0.3", "method.multiplier=3"
+    agrees(WithTheBatch, "method=mer", "method.lr=0.05", *rule, *words, "dataset.batch_size=7")

@@ -170,6 +170,14 @@ def test_a_batch_of_the_stream_is_worked_off_sample_by_sample():
     assert torch.equal(single.memory.y, batched.memory.y)
 
 
+def test_the_whole_batch_in_one_step_has_no_compiled_loop(tmp_path):
+    assert prepared("method.algorithm=batch").method.kernel == "generic"
+    result = cli("method=mer", *SMALL, "method.algorithm=batch", "method.kernel=compiled",
+                 outputs=tmp_path)  # fmt: skip
+    assert result.returncode == 2
+    assert "one sample at a time; use method.kernel=auto" in result.stderr
+
+
 @pytest.mark.parametrize("kernel", ["generic", "compiled"])
 @pytest.mark.parametrize("algorithm", [1, 7])
 @pytest.mark.parametrize("memory", ["reservoir", "ring"])

@@ -28,7 +28,9 @@ class Rule:
     """The numbers of a chain.
 
     ``scale`` multiplies the loss of the current sample, ``clip`` bounds the norm of a gradient
-    (None: no bound), ``within`` and ``across`` are the paper's β and γ.
+    (None: no bound), ``within`` and ``across`` are the paper's β and γ. ``batch``: in place of
+    one current sample there are several, learned in one step, and BatchNorm's running statistics
+    do not go back.
     """
 
     lr: float
@@ -36,6 +38,7 @@ class Rule:
     clip: float | None
     within: float
     across: float
+    batch: bool = False
 
 
 class InnerLoop:
@@ -53,7 +56,7 @@ class InnerLoop:
         """Learn the sample x (1, *input_shape), y (1,) of ``task`` with replay, θ in place.
 
         ``rows`` (s, n+1), int64 on the CPU, are s batches in the order of their steps: rows of
-        the memory, and -1 for the sample itself.
+        the memory, and -1 for the sample itself, or for the samples x (b, *input_shape), y (b,).
         """
         anchor = self._state()
         place = rows.to(y.device)
@@ -62,20 +65,20 @@ class InnerLoop:
             start = self._state()
             for row, task_id in zip(batch, batch_task_ids.split(1), strict=True):
                 if row < 0:
-                    self._step(x, y, task_id, self.rule.scale)
+                    self._step(x, y, task_id.expand(len(y)), self.rule.scale)
                 else:
                     self._step(memory.x[row : row + 1], memory.y[row : row + 1], task_id, 1.0)
             self._interpolate(start, self.rule.within)
         self._interpolate(anchor, self.rule.across)
 
-    def _step(self, x: Tensor, y: Tensor, task_id: Tensor, scale: float) -> None:
-        g = self.net.gradient(self.scenario.loss(self.net(x), y, task_id).sum() * scale)
+    def _step(self, x: Tensor, y: Tensor, task_ids: Tensor, scale: float) -> None:
+        g = self.net.gradient(self.scenario.loss(self.net(x), y, task_ids).mean() * scale)
         if self.rule.clip is not None:
             g.mul_((self.rule.clip / (g.norm() + 1e-6)).clamp(max=1))
         self.net.theta.add_(g, alpha=-self.rule.lr)
 
     def _state(self) -> list[Tensor]:
-        """θ and the floating-point buffers (BatchNorm's running statistics), copied."""
+        """What goes back, copied: θ and the floating-point buffers (running statistics)."""
         return [tensor.clone() for tensor in self._tensors()]
 
     def _interpolate(self, start: list[Tensor], weight: float) -> None:
@@ -84,7 +87,7 @@ class InnerLoop:
             torch.lerp(old, tensor, weight, out=tensor)
 
     def _tensors(self) -> list[Tensor]:
-        buffers = self.net.module.buffers()
+        buffers = () if self.rule.batch else self.net.module.buffers()
         return [self.net.theta, *(b for b in buffers if b.is_floating_point())]
 
 
@@ -162,7 +165,7 @@ def make_inner_loop(
     """
     if kernel == "generic":
         return InnerLoop(net, scenario, tasks, rule), "as asked for"
-    obstacle = _obstacle(net, scenario)
+    obstacle = _obstacle(net, scenario, rule)
     if obstacle is None:
         return CompiledInnerLoop(net, scenario, tasks, rule), "ReLU MLP on the CPU"
     if kernel == "compiled":
@@ -170,8 +173,10 @@ def make_inner_loop(
     return InnerLoop(net, scenario, tasks, rule), obstacle
 
 
-def _obstacle(net: Network, scenario: Scenario) -> str | None:
-    """Why the compiled inner loop cannot run this network, or None."""
+def _obstacle(net: Network, scenario: Scenario, rule: Rule) -> str | None:
+    """Why the compiled inner loop cannot run this rule on this network, or None."""
+    if rule.batch:
+        return "the compiled inner loop learns one sample at a time"
     if scenario.numbers:
         return "the compiled inner loop is for classes"
     if type(net.module) is not MLP:

@@ -146,7 +146,8 @@ def test_the_clipped_gradient_has_the_given_norm():
         assert float((flat(net) - before).norm()) == pytest.approx(0.25, rel=1e-3)
 
 
-def test_batchnorm_statistics_are_interpolated_with_the_weights():
+@pytest.mark.parametrize("batch", [False, True])
+def test_batchnorm_statistics_are_interpolated_with_the_weights_but_for_batches(batch):
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -157,13 +158,13 @@ def test_batchnorm_statistics_are_interpolated_with_the_weights():
             return self.head(self.norm(self.conv(x[:, None])).flatten(1))
 
     net = Network(Net(), CPU)
-    rule = Rule(lr=0.1, scale=1.0, clip=None, within=0.0, across=1.0)
+    rule = Rule(lr=0.1, scale=1.0, clip=None, within=0.0, across=1.0, batch=batch)
     chain, reason = make_inner_loop(net, Masks(None), TASKS, rule, "auto")
     assert type(chain) is InnerLoop
-    assert "mlp" in reason
+    assert "mlp" in reason or batch
     before = flat(net).clone()
     assert torch.equal(run(chain, filled_memory(), 2, 4), before)
-    assert torch.equal(net.module.norm.running_mean, torch.zeros(2))
+    assert torch.equal(net.module.norm.running_mean, torch.zeros(2)) != batch
 
 
 def test_divergence_stays_visible_in_the_compiled_chain():
