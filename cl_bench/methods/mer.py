@@ -30,15 +30,14 @@ class MER(Method):
       them together with γ;
     - algorithm 6, "one big batch": (n replayed, current), then γ; ``batches`` of them in turn;
     - algorithm 7, "current-example learning rate": current and n replayed in random order, the
-      current one's loss times ``multiplier``, then γ; the run's first sample is not learned.
+      current one's loss times ``multiplier``, then γ; the run's first sample is not learned;
+    - ``batch``, 7 with all of the stream's batch as its last step: n different samples, then the
+      batch, its mean loss times ``multiplier``, then γ.
 
-    Then the sample is offered to the memory. A batch of the stream is worked off in its order, but
-    for ``batch``: n different samples, then all of the stream's batch in one step, its mean loss
-    times ``multiplier``, then γ.
-
-    ``clip`` bounds the norm of every one-sample gradient (Gupta et al. 2020's variant). Samples
-    count with the outputs of the task that they came from, as the scenario has it. Running
-    statistics of BatchNorm are interpolated like θ, but for ``batch``.
+    Then the sample, or the batch, is offered to the memory. Without ``batch`` the stream's batches
+    are worked off sample by sample. ``clip`` bounds the norm of every gradient (Gupta et al. 2020's
+    variant). Samples count with the outputs of the task that they came from, as the scenario has
+    it. Running statistics of BatchNorm are interpolated like θ, but for ``batch``.
     """
 
     memory_needs = frozenset({"stream"})
