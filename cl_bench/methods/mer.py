@@ -62,7 +62,7 @@ class MER(Method):
             lr=settings.lr,
             scale=settings.multiplier if settings.algorithm in (7, "batch") else 1.0,
             clip=settings.clip,
-            within={1: settings.beta, 6: settings.gamma}.get(settings.algorithm, 1.0),
+            within={1: settings.beta, 6: settings.gamma, 7: 1.0, "batch": 1.0}[settings.algorithm],
             across=1.0 if settings.algorithm == 6 else settings.gamma,
             batch=settings.algorithm == "batch",
         )
