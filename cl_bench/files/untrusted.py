@@ -17,6 +17,7 @@ from typing import Any
 from cl_bench.errors import RunError
 
 LARGEST = 64 * 2**20  # bytes of a file that is read whole
+DEEPEST = 100  # sections within sections of a YAML file
 LONGEST = 2000  # characters of a sentence's line
 # how a run ended, or "running", which a killed run also leaves
 STATES = ("finished", "running", "interrupted", "failed", "diverged")
@@ -92,19 +93,23 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML mapping of plain values: no tags, no anchors, ``${...}`` stays as it is."""
     import yaml
 
-    class PlainLoader(yaml.SafeLoader):
-        def compose_node(self, parent: Any, index: Any) -> Any:
-            event = self.peek_event()
-            if getattr(event, "anchor", None):  # a few anchors can unfold to gigabytes
-                raise yaml.YAMLError("anchors are not read")
-            return super().compose_node(parent, index)
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is several times faster
 
+    class PlainLoader(loader):
         def construct_whole(self, node: Any) -> int:
             return _bounded(self.construct_yaml_int(node))
 
     PlainLoader.add_constructor("tag:yaml.org,2002:int", PlainLoader.construct_whole)
     try:
-        value = yaml.load(read_text(path), PlainLoader)
+        text, depth = read_text(path), 0
+        for event in yaml.parse(text, loader):
+            if getattr(event, "anchor", None):  # a few anchors can unfold to gigabytes
+                raise yaml.YAMLError("anchors are not read")
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:  # more than a stack may hold
+                raise yaml.YAMLError("is nested too deeply")
+        value = yaml.load(text, PlainLoader)
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         raise Damaged(f"{path.name}: {clean(error)}") from None
     if not isinstance(value, dict):

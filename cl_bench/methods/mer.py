@@ -74,7 +74,7 @@ class MER(Method):
 
     def begin_task(self, task: Task) -> None:
         if task.stay == 0:
-            log.info("%s inner loop of one-sample steps: %s", self.kernel, self.reason)
+            log.info("%s inner loop: %s", self.kernel, self.reason)
 
     def observe(self, x: Tensor, y: Tensor, task: Task | None) -> None:
         together = len(y) if self.settings.algorithm == "batch" else 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -56,6 +57,7 @@ FIX = re.compile(
 )
 
 
+@cache
 def keys(method: str) -> list[str]:
     """Every key of the method's composed config, with its sections."""
     return sorted(_keys(config_of(small(method)).model_dump(), ""))

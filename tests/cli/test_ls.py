@@ -1,5 +1,7 @@
 """What ``cl-bench ls`` says is what the classes say."""
 
+import contextlib
+import io
 from typing import get_args
 
 import pytest
@@ -17,8 +19,16 @@ from cl_bench.memory.base import Memory
 from cl_bench.methods.base import Method
 
 
+@pytest.fixture(scope="module")
+def methods():
+    """What `ls methods` prints, line by line."""
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        ls.main(["methods"])
+    return out.getvalue().splitlines()
+
+
 @pytest.mark.parametrize("name", METHODS)
-def test_a_methods_line_tells_its_needs(name, capsys):
+def test_a_methods_line_tells_its_needs(name, methods):
     section = compose([f"method={name}"]).method
     file = section.get("implementation") or section["name"]
     assert implementation("method", name) == file
@@ -27,8 +37,7 @@ def test_a_methods_line_tells_its_needs(name, capsys):
         assert declared("method", file, attribute) == getattr(cls, attribute)
     wanted = [*(["memory"] if cls.memory_needs else []), *cls.needs]
     wanted += [f"{need} ({key}={in_yaml(value)})" for key, value, need in cls.needs_with]
-    ls.main(["methods"])
-    lines = [line for line in capsys.readouterr().out.splitlines() if f"  {name} " in line]
+    lines = [line for line in methods if f"  {name} " in line]
     told = lines[0].partition("needs: ")[2].split(", ")
     assert sorted(told) == sorted(wanted or ["nothing"])
     assert cls.needs <= set(get_args(Need))

@@ -464,7 +464,7 @@ def test_a_terminal_without_the_signs_shows_the_rest(cli, words):
             "NUMBA_NUM_THREADS=-1",
             ["method=mer", "method.batches=1", "method.replay=1", "plots=false"],
             0,
-            "generic inner loop of one-sample steps: numba does not start (",
+            "generic inner loop: numba does not start (",
         ),
         (
             "NUMBA_NUM_THREADS=x",

@@ -245,6 +245,10 @@ def anchored_config(run):
     (run / "config.yaml").write_text("a: &a [x, x]\nmethod: *a\n")
 
 
+def deep_config(run):
+    (run / "config.yaml").write_text("method: " + "[" * 100_000)
+
+
 def binary_csv(run):
     (run / "accuracy.csv").write_bytes(b"\xff\x00\xfe")
 
@@ -259,7 +263,7 @@ DAMAGES = {
     foreign_metrics: "not the mean", deep_json: "metrics.json", no_config: "config.yaml is missing",
     tagged_config: "config.yaml", anchored_config: "anchors", binary_csv: "accuracy.csv",
     directory_in_place: "accuracy.csv is missing", huge_metric: "metrics.json: int too large",
-    huge_setting: "config.yaml: int too large",
+    huge_setting: "config.yaml: int too large", deep_config: "config.yaml: is nested too deeply",
 }  # fmt: skip
 
 
@@ -272,6 +276,14 @@ def test_a_damaged_run_is_named_and_left_out(tmp_path, damage):
     gap = next(gap for gap in report.left_out if gap.state == "damaged")
     assert DAMAGES[damage] in gap.reason
     assert "seed1" in gap.directory
+
+
+@pytest.mark.parametrize(
+    "damage", [tagged_config, anchored_config, huge_setting, deep_config], ids=lambda f: f.__name__
+)
+def test_without_libyaml_it_is_the_same(tmp_path, damage, monkeypatch):
+    monkeypatch.delattr("yaml.CSafeLoader", raising=False)
+    test_a_damaged_run_is_named_and_left_out(tmp_path, damage)
 
 
 def test_nothing_finished_is_one_sentence(tmp_path):
