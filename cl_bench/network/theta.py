@@ -24,6 +24,7 @@ from cl_bench.network.per_group import (
     StackGradients,
     add_gradients_to_the,
 )
+from cl_bench.network.side_by_side import able, side_by_side
 from cl_bench.network.workers import Workers
 
 # (logits (n, C), labels (n,)) -> loss of every sample (n,)
@@ -91,8 +92,8 @@ class Network:
         for parameter, view in zip(self.parameters, self.views(self.theta), strict=True):
             view.copy_(parameter.data)
             parameter.data = view
-        self._grad_views = self.views(self.grad)
-        self._attach(self._grad_views)
+        for parameter, view in zip(self.parameters, self.views(self.grad), strict=True):
+            parameter.grad = view
         self.random = None if generator is None else self._random_numbers(generator)
 
     def views(self, vector: Tensor) -> list[Tensor]:
@@ -189,16 +190,26 @@ class Network:
         """The gradients of the groups' mean losses, in ``rows`` (K, P) once they are formed.
 
         ``sample_loss`` gets logits and the slice of the flattened (K·m) batch that they belong to.
-        Every group has a pass of its own, so that BatchNorm's statistics belong to one of them; in
-        a stack of linear layers the groups are spread over the run's threads.
+        The groups are spread over the run's threads. Outside a stack of linear layers every group
+        has a pass of its own, so that BatchNorm's statistics belong to one of them.
         """
         self.passes.add(sum(groups.counts))
         if self.stack is not None:
             return StackGradients(self.stack, groups, sample_loss, rows, self.workers)
-        for k, n in enumerate(groups.counts):
-            self._attach(self.views(rows[k].zero_()))
-            sample_loss(self._forward(groups.x[k, :n]), groups.rows(k)).mean().backward()
-        self._attach(self._grad_views)
+
+        def form(forward: Callable[[Tensor], Tensor], k: int) -> None:
+            logits = forward(groups.x[k, : groups.counts[k]])
+            loss = sample_loss(logits, groups.rows(k)).mean()
+            found = torch.autograd.grad(loss, self.parameters, materialize_grads=True)
+            for view, gradient in zip(self.views(rows[k]), found, strict=True):
+                view.copy_(gradient)
+
+        on_threads = self.device.type == "cpu" and len(groups) > 1  # whatever their number
+        if on_threads and self.random is None and able(self.module):
+            side_by_side(self.module, self.workers, form, range(len(groups)))
+        else:  # what each draws and leaves, the next one goes on from
+            for k in range(len(groups)):
+                form(self._forward, k)
         return Gradients(rows)
 
     def mean_squared_gradient(self, x: Tensor, y: Tensor, sample_loss: LabelLoss) -> Tensor:
@@ -250,10 +261,6 @@ class Network:
 
         values = [p.detach() for p in named.values()]
         return vmap(grad(loss_of_one), in_dims=(None, 0, 0))(values, x, y)
-
-    def _attach(self, views: list[Tensor]) -> None:
-        for parameter, view in zip(self.parameters, views, strict=True):
-            parameter.grad = view
 
     def _forward(self, x: Tensor) -> Tensor:
         if self.random is None or not self.module.training:
