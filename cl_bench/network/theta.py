@@ -89,11 +89,10 @@ class Network:
         self.size = sum(p.numel() for p in self.parameters)
         self.theta = torch.empty(self.size, device=device)
         self.grad = torch.zeros(self.size, device=device)
-        for parameter, view in zip(self.parameters, self.views(self.theta), strict=True):
-            view.copy_(parameter.data)
-            parameter.data = view
-        for parameter, view in zip(self.parameters, self.views(self.grad), strict=True):
-            parameter.grad = view
+        views = zip(self.parameters, self.views(self.theta), self.views(self.grad), strict=True)
+        for parameter, weights, gradient in views:
+            weights.copy_(parameter.data)
+            parameter.data, parameter.grad = weights, gradient
         self.random = None if generator is None else self._random_numbers(generator)
 
     def views(self, vector: Tensor) -> list[Tensor]:
