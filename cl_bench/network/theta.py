@@ -94,6 +94,7 @@ class Network:
             weights.copy_(parameter.data)
             parameter.data, parameter.grad = weights, gradient
         self.random = None if generator is None else self._random_numbers(generator)
+        self._draws = self.random is not None  # or was seen to draw, with no layer that does
 
     def views(self, vector: Tensor) -> list[Tensor]:
         """The parts of a vector (P,) in the shapes of the parameters."""
@@ -204,11 +205,13 @@ class Network:
                 view.copy_(gradient)
 
         on_threads = self.device.type == "cpu" and len(groups) > 1  # whatever their number
-        if on_threads and self.random is None and able(self.module):
+        if on_threads and not self._draws and able(self.module):
             side_by_side(self.module, self.workers, form, range(len(groups)))
         else:  # what each draws and leaves, the next one goes on from
+            before = torch.get_rng_state()
             for k in range(len(groups)):
                 form(self._forward, k)
+            self._draws |= not torch.equal(before, torch.get_rng_state())
         return Gradients(rows)
 
     def mean_squared_gradient(self, x: Tensor, y: Tensor, sample_loss: LabelLoss) -> Tensor:

@@ -50,6 +50,17 @@ class Unused(nn.Module):
         return self.used(x.flatten(1))
 
 
+class Drawing(nn.Module):
+    """Draws random numbers without a layer that tells of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(9, 3)
+
+    def forward(self, x):
+        return self.linear(F.dropout(x.flatten(1), 0.5, self.training))
+
+
 def frozen():
     module = Normed()
     module.second.eval()
@@ -109,6 +120,25 @@ def test_every_group_is_as_if_the_others_had_gone_before(name):
     x = torch.rand(4, 3, 3)
     with torch.no_grad():
         torch.testing.assert_close(net(x), in_turn(x))
+
+
+def test_a_network_that_was_seen_to_draw_goes_in_turn():
+    threads = []
+
+    def sample_loss(logits, part):
+        threads.append(threading.get_ident())
+        return logits.sum(1)
+
+    net = Network(Drawing(), CPU, workers=Workers(3))
+    net.group_gradients(net.one_group(torch.rand(6, 3, 3)), sample_loss, net.grad[None])
+    rows = torch.empty(20, net.size)
+    torch.manual_seed(5)
+    net.group_gradients(net.groups(torch.rand(20, 6, 3, 3), [6] * 20), sample_loss, rows)
+    assert set(threads) == {threading.get_ident()}
+    torch.manual_seed(5)
+    x = torch.rand(20, 6, 3, 3)
+    for k in range(20):
+        assert torch.equal(net.gradient(net(x[k]).sum(1).mean()), rows[k])
 
 
 def test_the_networks_own_gradient_is_left_alone():
