@@ -1,4 +1,3 @@
-import copy
 import threading
 
 import pytest
@@ -87,7 +86,7 @@ def made(name, threads=1):
 
 
 def groups_of(net, seed=0, counts=(6, 2, 5, 6, 6)):
-    """Gradients (K, P) of groups of samples, whose last K - 1 calls see what the first one left."""
+    """Gradients (K, P) of groups of samples, and the samples x, y that they are of."""
     torch.manual_seed(seed)
     x, y = torch.rand(len(counts), 6, 3, 3), torch.randint(0, 3, (len(counts) * 6,))
 
@@ -146,7 +145,7 @@ def test_the_networks_own_gradient_is_left_alone():
     g = net.gradient(net(torch.rand(4, 3, 3)).sum()).clone()
     groups_of(net)
     assert torch.equal(net.grad, g)
-    assert torch.equal(net.gradient(net(torch.rand(4, 3, 3)).sum()), net.grad)
+    assert net.parameters[0].grad.data_ptr() == net.grad.data_ptr()
 
 
 def test_two_passes_are_under_way_at_once_each_with_its_own_norms():
@@ -176,7 +175,6 @@ def test_a_module_is_copied_once_for_every_thread():
 @pytest.mark.parametrize("name", ["counting", "norms", "no norm"])
 def test_what_may_go_side_by_side(name):
     assert able(MODULES[name]()) == (name != "counting")
-    assert able(copy.deepcopy(MODULES[name]())) == (name != "counting")
 
 
 def test_an_error_of_a_pass_is_raised():
